@@ -1,0 +1,20 @@
+//! Bytes by *(table, home, rest)*, kept safe.
+//!
+//! [`Store`] has four calls: [`get`](Store::get), [`get_many`](Store::get_many), [`scan`](Store::scan) and [`commit`](Store::commit).
+//! Behind it stand engines that differ in where the bytes are; all pass one conformance suite (`tests/conformance`).
+//! This crate knows nothing of users, messages or HTTP.
+
+mod batch;
+mod clock;
+mod error;
+mod key;
+mod memory;
+mod scan;
+mod store;
+
+pub use batch::{Batch, State};
+pub use clock::{Clock, Millis};
+pub use error::{Error, Result};
+pub use key::{Address, Home, Key, Kind, Rest, Table};
+pub use scan::{Row, Scan};
+pub use store::{Commit, Store};

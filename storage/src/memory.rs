@@ -1,0 +1,85 @@
+//! The engine that keeps nothing: for tests, and as the plainest statement of what an engine does.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+
+use crate::batch::{Batch, State};
+use crate::scan::Range;
+use crate::{Address, Clock, Error, Home, Millis, Result};
+
+type Place = (u8, Home, Bytes);
+
+/// Rows in a sorted map behind one lock.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    rows: Mutex<BTreeMap<Place, (Bytes, Option<Millis>)>>,
+    clock: Clock,
+}
+
+impl Memory {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { rows: Mutex::default(), clock }
+    }
+
+    pub(crate) fn get_many(&self, addresses: &[Address]) -> Vec<Option<Bytes>> {
+        let rows = self.lock();
+        let now = self.clock.now();
+        addresses.iter().map(|at| live(rows.get(&place(at.table.code, &at.home, &at.rest)), now)).collect()
+    }
+
+    pub(crate) fn scan(&self, range: &Range) -> Vec<(Bytes, Bytes)> {
+        let rows = self.lock();
+        let now = self.clock.now();
+        let code = range.table.code;
+        let from = Bound::Included(place(code, &range.home, &range.from));
+        let in_home = |at: &Place| at.0 == code && at.1 == range.home;
+        let before_end = |at: &Place| range.to.as_ref().is_none_or(|to| at.2 < *to);
+        let found = |(at, row): (&Place, &(Bytes, Option<Millis>))| Some((at.2.clone(), live(Some(row), now)?));
+        let within = rows.range((from, Bound::Unbounded)).take_while(|(at, _)| in_home(at) && before_end(at));
+        if range.descending {
+            let all: Vec<_> = within.collect();
+            all.into_iter().rev().filter_map(found).take(range.limit).collect()
+        } else {
+            within.filter_map(found).take(range.limit).collect()
+        }
+    }
+
+    pub(crate) fn commit(&self, batch: Batch) -> Result<()> {
+        let mut rows = self.lock();
+        let now = self.clock.now();
+        for expected in &batch.expectations {
+            let row = live(rows.get(&place(expected.table.code, &batch.home, &expected.rest)), now);
+            let holds = match &expected.state {
+                State::Absent => row.is_none(),
+                State::Present => row.is_some(),
+                State::Equals(bytes) => row.as_ref() == Some(bytes),
+            };
+            if !holds {
+                return Err(Error::Conflict);
+            }
+        }
+        for delete in batch.deletes {
+            rows.remove(&place(delete.table.code, &batch.home, &delete.rest));
+        }
+        for put in batch.puts {
+            rows.insert(place(put.table.code, &batch.home, &put.rest), (put.value, put.expires));
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, (Bytes, Option<Millis>)>> {
+        // A panic elsewhere cannot leave a map half changed: every change below the lock is one insert or remove.
+        self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn place(table: u8, home: &Home, rest: &Bytes) -> Place {
+    (table, home.clone(), rest.clone())
+}
+
+fn live(row: Option<&(Bytes, Option<Millis>)>, now: Millis) -> Option<Bytes> {
+    row.filter(|(_, expires)| expires.is_none_or(|at| at > now)).map(|(value, _)| value.clone())
+}
