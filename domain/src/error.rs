@@ -1,0 +1,142 @@
+//! Why the product says no, named by what a caller can do about it.
+
+use std::time::Duration;
+
+/// The one error of every domain call.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// A field is missing, too long or out of range.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// Name of the field, as the domain calls it; a dialect may translate.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The credential is wrong, expired or revoked.
+    #[error("not authenticated: {0}")]
+    Unauthenticated(&'static str),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Denied(Denial),
+    /// There is no such thing, or none that the caller may know of.
+    #[error("{0} not found")]
+    NotFound(Noun),
+    /// The thing exists already.
+    #[error("{0} exists already")]
+    Exists(Noun),
+    /// The same client_msg_id was used for another content.
+    #[error("this client_msg_id was used for another message")]
+    Reused,
+    /// Too fast or too busy; nothing happened.
+    #[error("too many requests")]
+    Limited {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The store cannot be reached; whether the call took effect is unknown.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] storage::Error),
+    /// The disk is full; nothing happened.
+    #[error("the disk is full")]
+    Full,
+}
+
+/// Why a call is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Denial {
+    /// The caller is not a user, where one is needed, or not the app, where that is needed.
+    #[error("this credential may not do that")]
+    Credential,
+    /// The user is disabled.
+    #[error("the user is disabled")]
+    Disabled,
+    /// The receiver has blocked the sender.
+    #[error("the receiver does not accept messages from this user")]
+    Blocked,
+    /// The app lets friends only talk, and these are none.
+    #[error("the users are not friends")]
+    NotFriends,
+    /// The receiver refuses all friend requests.
+    #[error("the user refuses friend requests")]
+    RefusesFriends,
+    /// The caller is not a member.
+    #[error("not a member")]
+    NotMember,
+    /// A group admin is needed.
+    #[error("only the owner or an admin may do that")]
+    NotAdmin,
+    /// The group's owner is needed.
+    #[error("only the owner may do that")]
+    NotOwner,
+    /// The group's owner cannot do this before handing the group over.
+    #[error("the owner cannot leave the group")]
+    OwnerCannotLeave,
+    /// The member or the whole group is muted.
+    #[error("muted")]
+    Muted,
+    /// The message is not the caller's own.
+    #[error("not the author")]
+    NotAuthor,
+    /// The message is too old for this.
+    #[error("too late")]
+    TooLate,
+    /// The group takes no more members.
+    #[error("the group is full")]
+    GroupFull,
+    /// The group does not let people join by themselves.
+    #[error("the group cannot be joined")]
+    JoinClosed,
+}
+
+/// What was not found, or exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Noun {
+    /// An app.
+    App,
+    /// A user.
+    User,
+    /// A login name.
+    Username,
+    /// A device.
+    Device,
+    /// A contact or friend request.
+    Contact,
+    /// A group.
+    Group,
+    /// A member of a group.
+    Member,
+    /// A conversation.
+    Conversation,
+    /// A message.
+    Message,
+}
+
+impl std::fmt::Display for Noun {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::App => "app",
+            Self::User => "user",
+            Self::Username => "username",
+            Self::Device => "device",
+            Self::Contact => "contact",
+            Self::Group => "group",
+            Self::Member => "member",
+            Self::Conversation => "conversation",
+            Self::Message => "message",
+        })
+    }
+}
+
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            storage::Error::Full => Self::Full,
+            storage::Error::Overloaded => Self::Limited { retry_after: Duration::from_millis(500) },
+            other => Self::Unavailable(other),
+        }
+    }
+}
+
+/// A domain call's outcome.
+pub type Result<T> = std::result::Result<T, Error>;
