@@ -10,7 +10,7 @@ linnet_rocksdb_key() {
     echo "${lock:-none}-lz4-zstd-$(uname -m)"
 }
 
-LINNET_ROCKSDB_CACHE="${LINNET_ROCKSDB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linnet/rocksdb}/$(linnet_rocksdb_key)"
+LINNET_ROCKSDB_CACHE="${LINNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linnet}/rocksdb/$(linnet_rocksdb_key)"
 export LINNET_ROCKSDB_CACHE
 if [ -s "$LINNET_ROCKSDB_CACHE/librocksdb.a" ]; then
     export ROCKSDB_LIB_DIR="$LINNET_ROCKSDB_CACHE" ROCKSDB_STATIC=1

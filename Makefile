@@ -1,0 +1,54 @@
+# What a newcomer types. `make` alone lists it.
+#
+# `make run` builds with the release profile, since that is what people look at and measure;
+# tests build with the dev profile, whose dependencies are optimised too.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+CYCLES ?= 100
+ARGS ?=
+ENV := source scripts/env.sh &&
+
+.PHONY: help run build chat test check lint fmt docs crash bench fuzz setup setup-test
+
+help: ## List these targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what building needs, and prepare the RocksDB archive.
+	@scripts/setup.sh build
+	@scripts/rocksdb.sh
+
+setup-test: setup
+	@scripts/setup.sh test
+
+build: setup ## Build the release binary: target/release/linnet.
+	@$(ENV) cargo build --quiet --release --package linnet-server --bin linnet
+
+run: build ## Build and start the server over ./data. ARGS="--tcp 0.0.0.0:5100" adds flags.
+	@exec target/release/linnet serve $(ARGS)
+
+chat: build ## Chat beside a running server: make chat ARGS="--user alice --to bob".
+	@exec target/release/linnet chat $(ARGS)
+
+lint: ## Check the format, the sizes of files, and what clippy finds.
+	cargo fmt --all --check
+	scripts/file_sizes.sh
+	$(ENV) cargo clippy --workspace --all-targets -- --deny warnings
+
+docs: ## Build the documentation of every crate, without a warning.
+	$(ENV) RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items
+
+test: setup-test lint docs ## Everything that has to pass: lint, docs, examples in docs, tests.
+	$(ENV) scripts/test.sh
+
+check: test ## The same as `make test`.
+
+crash: setup-test ## Kill the server under load, CYCLES times (100), and check every ack.
+	$(ENV) LINNET_CRASH_CYCLES=$(CYCLES) cargo test --package linnet-server --test crash -- --nocapture --test-threads 1
+
+bench: setup ## Measure the hot paths.
+	@scripts/setup.sh bench
+	$(ENV) cargo bench --workspace
+
+fmt: ## Format the code.
+	cargo fmt --all
