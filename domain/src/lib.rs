@@ -27,6 +27,8 @@ pub use ids::{AppNumber, BootId, ConversationId, Epoch, GroupId, GroupRef, ID_EN
 pub use proto::{entry, store as record};
 /// Time is the store's notion; callers of the domain need it too.
 pub use storage::{Clock, Millis};
+/// How configurations write sizes and spans of time.
+pub use storage::units;
 
 /// Everything that Linnet does, one service per noun. Cheap to clone.
 #[derive(Debug, Clone)]
