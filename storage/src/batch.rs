@@ -27,6 +27,16 @@ pub enum State {
     Equals(Bytes),
 }
 
+#[cfg(feature = "rocksdb")]
+impl State {
+    fn size(&self) -> usize {
+        match self {
+            Self::Absent | Self::Present => 0,
+            Self::Equals(bytes) => bytes.len(),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Expectation {
     pub(crate) table: Table,
@@ -99,6 +109,17 @@ impl Batch {
     #[must_use]
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// About how many bytes the batch holds in memory, which is what limits are set in.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn size(&self) -> usize {
+        const ROW: usize = 64;
+        let rows = self.expectations.len() + self.puts.len() + self.deletes.len();
+        let expected: usize = self.expectations.iter().map(|e| e.rest.len() + e.state.size()).sum();
+        let put: usize = self.puts.iter().map(|p| p.rest.len() + p.value.len()).sum();
+        let deleted: usize = self.deletes.iter().map(|d| d.rest.len()).sum();
+        self.home.as_bytes().len() + rows * ROW + expected + put + deleted
     }
 
     fn put_bytes<K: Key>(&mut self, key: &K, value: Bytes, expires: Option<Millis>) -> &mut Self {

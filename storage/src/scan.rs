@@ -56,6 +56,26 @@ impl<K: Key> Scan<K> {
     }
 }
 
+impl Range {
+    /// What is left of the range once everything up to `last`, `taken` rows of it live, has been read.
+    pub(crate) fn after(&self, last: Option<&Bytes>, taken: usize) -> Self {
+        let mut rest = self.clone();
+        rest.limit = self.limit.saturating_sub(taken);
+        match last {
+            Some(last) if self.descending => rest.to = Some(last.clone()),
+            Some(last) => {
+                // The next possible key: the same bytes and a zero.
+                let mut from = Vec::with_capacity(last.len() + 1);
+                from.extend_from_slice(last);
+                from.push(0);
+                rest.from = from.into();
+            }
+            None => {}
+        }
+        rest
+    }
+}
+
 fn built(pieces: impl FnOnce(&mut Rest)) -> Bytes {
     let mut rest = Rest::default();
     pieces(&mut rest);

@@ -1,14 +1,19 @@
 //! The four calls.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use prost::Message;
+use tokio::sync::oneshot;
 
 use crate::memory::Memory;
+use crate::remote::{self, Remote, RemoteConfig};
+#[cfg(feature = "rocksdb")]
+use crate::rocks::{Rocks, RocksConfig};
 use crate::scan::{Range, Row, Scan};
 use crate::{Address, Batch, Clock, Error, Key, Result};
 
@@ -19,6 +24,9 @@ pub struct Store(Engine);
 #[derive(Debug, Clone)]
 enum Engine {
     Memory(Arc<Memory>),
+    #[cfg(feature = "rocksdb")]
+    Rocks(Arc<Rocks>),
+    Remote(Arc<Remote>),
 }
 
 impl Store {
@@ -26,6 +34,84 @@ impl Store {
     #[must_use]
     pub fn memory(clock: Clock) -> Self {
         Self(Engine::Memory(Arc::new(Memory::new(clock))))
+    }
+
+    /// The store in a directory of this machine, which this process then owns.
+    ///
+    /// Dropping the last handle writes what is queued and closes it. Calls need a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if what is on the disk is damaged; [`Error::Unavailable`] if another process has it open, or for the file system's own reasons.
+    #[cfg(feature = "rocksdb")]
+    pub fn open(config: &RocksConfig, tables: &[crate::Table], clock: Clock) -> Result<Self> {
+        Rocks::open(config, tables, clock).map(|rocks| Self(Engine::Rocks(Arc::new(rocks))))
+    }
+
+    /// The store of another process of this machine, asked over its socket ([`crate::StoreServer`]).
+    ///
+    /// Connects in the background, again and again if need be; [`Self::is_ready`] tells whether it has.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn connect(config: &RemoteConfig) -> Self {
+        Self(Engine::Remote(Arc::new(Remote::connect(config))))
+    }
+
+    /// Whether commits can be expected to succeed: the store is open and has not failed, or its owner is connected.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match &self.0 {
+            Engine::Memory(_) => true,
+            #[cfg(feature = "rocksdb")]
+            Engine::Rocks(rocks) => rocks.is_ready(),
+            Engine::Remote(remote) => remote.is_connected(),
+        }
+    }
+
+    /// Completes, with the reason, once the store has failed for good: nothing is acked any more until it is opened anew.
+    ///
+    /// A process that owns the store should then exit and be started again. Engines that recover by themselves never complete this.
+    pub fn failure(&self) -> impl Future<Output = String> + Send + 'static {
+        let failed = match &self.0 {
+            #[cfg(feature = "rocksdb")]
+            Engine::Rocks(rocks) => Some(rocks.watch_failure()),
+            _ => None::<tokio::sync::watch::Receiver<Option<String>>>,
+        };
+        async move {
+            if let Some(mut failed) = failed
+                && let Ok(reason) = failed.wait_for(Option::is_some).await
+            {
+                return reason.clone().unwrap_or_default();
+            }
+            // A store that is closed has not failed.
+            std::future::pending().await
+        }
+    }
+
+    /// Writes a copy of the store, as it is at one moment, into a new directory on the owner's machine.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the engine keeps nothing, the directory exists, or for the file system's own reasons.
+    pub async fn checkpoint(&self, directory: &Path) -> Result<()> {
+        match &self.0 {
+            Engine::Memory(_) => Err(Error::Unavailable("the engine `memory` keeps nothing to copy".into())),
+            #[cfg(feature = "rocksdb")]
+            Engine::Rocks(rocks) => rocks.checkpoint(directory).await,
+            Engine::Remote(remote) => remote.checkpoint(directory).await,
+        }
+    }
+
+    /// Drops expired rows from the disk now rather than in due course, which rewrites the tables. Other engines have nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    #[cfg(feature = "rocksdb")]
+    pub async fn compact(&self, tables: &[crate::Table]) -> Result<()> {
+        match &self.0 {
+            Engine::Rocks(rocks) => rocks.compact(tables.to_vec()).await,
+            Engine::Memory(_) | Engine::Remote(_) => Ok(()),
+        }
     }
 
     /// The record at `key`, if there is one.
@@ -68,18 +154,27 @@ impl Store {
     pub fn commit(&self, batch: Batch) -> Commit {
         match &self.0 {
             Engine::Memory(memory) => Commit(Outcome::Ready(Some(memory.commit(batch)))),
+            #[cfg(feature = "rocksdb")]
+            Engine::Rocks(rocks) => Commit(rocks.commit(batch).map_or_else(Outcome::refused, Outcome::Waiting)),
+            Engine::Remote(remote) => Commit(remote.commit(batch).map_or_else(Outcome::refused, Outcome::Asked)),
         }
     }
 
-    async fn get_raw(&self, addresses: &[Address]) -> Result<Vec<Option<Bytes>>> {
+    pub(crate) async fn get_raw(&self, addresses: &[Address]) -> Result<Vec<Option<Bytes>>> {
         match &self.0 {
             Engine::Memory(memory) => Ok(memory.get_many(addresses)),
+            #[cfg(feature = "rocksdb")]
+            Engine::Rocks(rocks) => rocks.get_many(addresses).await,
+            Engine::Remote(remote) => remote.get_many(addresses).await,
         }
     }
 
-    async fn scan_raw(&self, range: &Range) -> Result<Vec<(Bytes, Bytes)>> {
+    pub(crate) async fn scan_raw(&self, range: &Range) -> Result<Vec<(Bytes, Bytes)>> {
         match &self.0 {
             Engine::Memory(memory) => Ok(memory.scan(range)),
+            #[cfg(feature = "rocksdb")]
+            Engine::Rocks(rocks) => rocks.scan(range).await,
+            Engine::Remote(remote) => remote.scan(range).await,
         }
     }
 }
@@ -96,14 +191,29 @@ pub struct Commit(Outcome);
 #[derive(Debug)]
 enum Outcome {
     Ready(Option<Result<()>>),
+    #[cfg(feature = "rocksdb")]
+    Waiting(oneshot::Receiver<Result<()>>),
+    Asked(oneshot::Receiver<Result<remote::Answer>>),
+}
+
+impl Outcome {
+    fn refused(error: Error) -> Self {
+        Self::Ready(Some(Err(error)))
+    }
 }
 
 impl Future for Commit {
     type Output = Result<()>;
 
-    fn poll(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Outcome::Ready(result) => Poll::Ready(result.take().expect("polled once more after it was ready")),
+            #[cfg(feature = "rocksdb")]
+            Outcome::Waiting(outcome) => Pin::new(outcome).poll(context).map(|outcome| {
+                outcome
+                    .unwrap_or_else(|_| Err(Error::Unavailable("the store was closed before it had answered".into())))
+            }),
+            Outcome::Asked(answer) => Pin::new(answer).poll(context).map(remote::done),
         }
     }
 }

@@ -1,0 +1,90 @@
+//! The names of this crate's metrics, and what each means.
+
+use metrics::{counter, gauge};
+
+#[cfg(feature = "rocksdb")]
+pub(crate) use embedded::*;
+
+/// Whether the owner of the store is connected; only of the engine `remote`.
+const REMOTE_CONNECTED: &str = "linnet_storage_remote_connected";
+/// Calls to the owner of the store that ran out of time or lost their connection.
+const REMOTE_FAILURES: &str = "linnet_storage_remote_failures_total";
+/// Publications that were dropped because a queue was full or the owner away.
+const BUS_DROPPED: &str = "linnet_storage_bus_dropped_total";
+
+pub(crate) fn remote_connected(connected: bool) {
+    gauge!(REMOTE_CONNECTED).set(if connected { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn remote_failed(calls: usize) {
+    counter!(REMOTE_FAILURES).increment(calls as u64);
+}
+
+pub(crate) fn publication_dropped() {
+    counter!(BUS_DROPPED).increment(1);
+}
+
+#[cfg(feature = "rocksdb")]
+mod embedded {
+    //! Of the engine `rocks`.
+
+    use std::time::Duration;
+
+    use metrics::{counter, gauge, histogram};
+
+    use crate::{Error, Result};
+
+    /// Commits, by `result`: `ok`, `conflict`, `full`, `overloaded`, `unavailable`, `corrupt`.
+    const COMMITS: &str = "linnet_storage_commits_total";
+    /// Commits that went to the disk together.
+    const GROUP_SIZE: &str = "linnet_storage_group_commits";
+    /// Bytes that went to the disk together.
+    const GROUP_BYTES: &str = "linnet_storage_group_bytes";
+    /// Seconds that writing and syncing a group took.
+    const SYNC_SECONDS: &str = "linnet_storage_sync_seconds";
+    /// Commits waiting to be written, when a group was taken.
+    const QUEUED_COMMITS: &str = "linnet_storage_queued_commits";
+    /// Reads that memory could not answer and that went to the disk's threads.
+    const CACHE_MISSES: &str = "linnet_storage_cache_misses_total";
+
+    pub(crate) fn committed<'a>(results: impl Iterator<Item = &'a Result<()>>) {
+        let mut counts = [0u64; 6];
+        for result in results {
+            counts[label(result)] += 1;
+        }
+        for (name, count) in LABELS.iter().zip(counts) {
+            if count > 0 {
+                counter!(COMMITS, "result" => *name).increment(count);
+            }
+        }
+    }
+
+    pub(crate) fn group_written(commits: usize, bytes: usize, queued: usize, took: Duration) {
+        histogram!(GROUP_SIZE).record(count(commits));
+        histogram!(GROUP_BYTES).record(count(bytes));
+        histogram!(SYNC_SECONDS).record(took.as_secs_f64());
+        gauge!(QUEUED_COMMITS).set(count(queued));
+    }
+
+    pub(crate) fn cache_missed() {
+        counter!(CACHE_MISSES).increment(1);
+    }
+
+    const LABELS: [&str; 6] = ["ok", "conflict", "full", "overloaded", "unavailable", "corrupt"];
+
+    fn label(result: &Result<()>) -> usize {
+        match result {
+            Ok(()) => 0,
+            Err(Error::Conflict) => 1,
+            Err(Error::Full) => 2,
+            Err(Error::Overloaded) => 3,
+            Err(Error::Unavailable(_)) => 4,
+            Err(Error::Corrupt(_)) => 5,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric may round above 2^53")]
+    fn count(value: usize) -> f64 {
+        value as f64
+    }
+}

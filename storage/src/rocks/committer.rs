@@ -1,0 +1,182 @@
+//! The one thread that writes: takes what is queued, writes and syncs it as one, answers everybody.
+//!
+//! A disk syncs one thing at a time, so while one group is being synced the next one gathers in the queue:
+//! the slower the disk, the larger the groups. Nobody is answered before the sync, not even with a conflict,
+//! since a conflict may rest on a row of the same group.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rocksdb::{WriteBatch, WriteOptions};
+
+use super::disk::{Disk, Tier};
+use super::queue::{Queue, Ticket};
+use super::{Durability, RocksConfig, layout};
+use crate::batch::State;
+use crate::{Batch, Clock, Error, Millis, Result, Table, metrics};
+
+/// Everything the thread owns.
+pub(crate) struct Committer {
+    disk: Arc<Disk>,
+    queue: Arc<Queue>,
+    clock: Clock,
+    options: WriteOptions,
+    group_bytes: usize,
+    space: Space,
+}
+
+impl Committer {
+    pub(crate) fn new(disk: Arc<Disk>, queue: Arc<Queue>, clock: Clock, config: &RocksConfig) -> Self {
+        let mut options = WriteOptions::default();
+        options.set_sync(config.durability == Durability::Fsync);
+        Self { disk, queue, clock, options, group_bytes: config.group_bytes.bytes(), space: Space::new(config) }
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        let mut group = Vec::new();
+        while self.queue.take(&mut group, self.group_bytes) {
+            let commits = group.len();
+            let bytes = group.iter().map(|ticket| ticket.bytes).sum();
+            let started = Instant::now();
+            let outcomes = self.apply(&group);
+            metrics::committed(outcomes.iter());
+            for (ticket, outcome) in group.drain(..).zip(outcomes) {
+                ticket.answer(outcome);
+            }
+            let queued = self.queue.release(commits, bytes);
+            metrics::group_written(commits, bytes, queued, started.elapsed());
+        }
+    }
+
+    /// The outcome of each ticket, in order. All those that succeed are on the disk when this returns.
+    fn apply(&mut self, group: &[Ticket]) -> Vec<Result<()>> {
+        if let Some(reason) = self.disk.failure() {
+            return group.iter().map(|_| Err(Error::Unavailable(reason.clone()))).collect();
+        }
+        let full = self.space.is_short();
+        let mut staged = Staged::new(&self.disk, self.clock.now());
+        let outcomes: Vec<_> = group.iter().map(|ticket| staged.add(&ticket.batch, full)).collect();
+        if staged.writes.is_empty() {
+            return outcomes;
+        }
+        match self.disk.db().write_opt(staged.writes, &self.options) {
+            Ok(()) => outcomes,
+            // The log could not grow, so the group is not in it. What is there of it is cut off on the next start.
+            Err(error) if is_out_of_space(error.as_ref()) => group.iter().map(|_| Err(Error::Full)).collect(),
+            Err(error) => {
+                let reason = format!("a write to the log failed: {error}");
+                self.disk.fail(&reason);
+                group.iter().map(|_| Err(Error::Unavailable(reason.clone()))).collect()
+            }
+        }
+    }
+}
+
+/// Whether an append found no room. A sync that finds none is another matter: then the bytes may or may not be there.
+fn is_out_of_space(message: &str) -> bool {
+    message.contains("No space left on device") && !message.to_ascii_lowercase().contains("sync")
+}
+
+/// A group in the making, and what the rows it touches will be.
+struct Staged<'a> {
+    disk: &'a Disk,
+    now: Millis,
+    writes: WriteBatch,
+    rows: HashMap<(u8, Bytes), Option<Pending>>,
+}
+
+struct Pending {
+    value: Bytes,
+    expires: Option<Millis>,
+}
+
+impl<'a> Staged<'a> {
+    fn new(disk: &'a Disk, now: Millis) -> Self {
+        Self { disk, now, writes: WriteBatch::default(), rows: HashMap::new() }
+    }
+
+    /// Adds a batch if its expectations hold, given everything added before.
+    fn add(&mut self, batch: &Batch, full: bool) -> Result<()> {
+        if full && !batch.puts.is_empty() {
+            return Err(Error::Full);
+        }
+        for expected in &batch.expectations {
+            if !self.holds(expected.table, layout::key(&batch.home, &expected.rest), &expected.state)? {
+                return Err(Error::Conflict);
+            }
+        }
+        // Looked up before anything is added: a batch goes in whole or not at all.
+        for table in batch.puts.iter().map(|put| put.table).chain(batch.deletes.iter().map(|delete| delete.table)) {
+            self.disk.family(table)?;
+        }
+        for delete in &batch.deletes {
+            let key = layout::key(&batch.home, &delete.rest);
+            self.writes.delete_cf(self.disk.family(delete.table)?, &key);
+            self.rows.insert((delete.table.code, key.into()), None);
+        }
+        for put in &batch.puts {
+            let key = layout::key(&batch.home, &put.rest);
+            let family = self.disk.family(put.table)?;
+            if put.table.expires {
+                self.writes.put_cf(family, &key, layout::value(put.table, &put.value, put.expires));
+            } else {
+                self.writes.put_cf(family, &key, &put.value);
+            }
+            let pending = Pending { value: put.value.clone(), expires: put.expires };
+            self.rows.insert((put.table.code, key.into()), Some(pending));
+        }
+        Ok(())
+    }
+
+    fn holds(&self, table: Table, key: Vec<u8>, state: &State) -> Result<bool> {
+        let key = Bytes::from(key);
+        let judge = |value: Option<&[u8]>| match state {
+            State::Absent => value.is_none(),
+            State::Present => value.is_some(),
+            State::Equals(bytes) => value == Some(bytes),
+        };
+        if self.rows.is_empty() {
+            return self.disk.with_value(table, &key, self.now, Tier::Disk, judge);
+        }
+        let place = (table.code, key);
+        if let Some(pending) = self.rows.get(&place) {
+            let live = pending.as_ref().filter(|row| row.expires.is_none_or(|at| at > self.now));
+            return Ok(judge(live.map(|row| &row.value[..])));
+        }
+        self.disk.with_value(table, &place.1, self.now, Tier::Disk, judge)
+    }
+}
+
+/// Watches the free space, so that puts are refused while there is still room to write deletes.
+struct Space {
+    config: RocksConfig,
+    looked: Option<Instant>,
+    short: bool,
+}
+
+impl Space {
+    fn new(config: &RocksConfig) -> Self {
+        Self { config: config.clone(), looked: None, short: false }
+    }
+
+    fn is_short(&mut self) -> bool {
+        if self.looked.is_none_or(|at| at.elapsed() >= self.config.reserve_interval) {
+            self.looked = Some(Instant::now());
+            let was = self.short;
+            // If the file system cannot tell, its own refusal to grow a file has to do.
+            self.short = rustix::fs::statvfs(&self.config.directory)
+                .is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) < self.config.reserve.0);
+            match (was, self.short) {
+                (false, true) => {
+                    tracing::error!(reserve = %self.config.reserve, "disk is full: only deletes are accepted")
+                }
+                (true, false) => tracing::info!("disk has space again"),
+                _ => {}
+            }
+        }
+        self.short
+    }
+}

@@ -1,0 +1,110 @@
+//! Opening: the options that the promises rest on, and those that make it quick.
+
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options, SliceTransform,
+    WriteBufferManager, compaction_filter::Decision,
+};
+
+use super::disk::failed;
+use super::{Durability, Recovery, RocksConfig, layout};
+use crate::{Clock, Error, Result, Table};
+
+/// Longest time that an expired row stays on the disk, seconds: each file is rewritten at least this often.
+const REWRITE_SECONDS: u64 = 24 * 60 * 60;
+
+/// Opens the database, with a column family for each table and for each that is on the disk already.
+pub(crate) fn open(config: &RocksConfig, tables: &[Table], clock: &Clock) -> Result<DB> {
+    let unavailable = |error: std::io::Error| Error::Unavailable(format!("{}: {error}", config.directory.display()));
+    std::fs::create_dir_all(&config.directory).map_err(unavailable)?;
+    let options = database(config);
+    let cache = Cache::new_hyper_clock_cache(config.cache.bytes(), 0);
+    let known = tables.iter().map(|table| (table.name.to_owned(), table.expires));
+    // Families that a newer version wrote must be opened too, or RocksDB refuses; they are left as they are.
+    let strange = on_disk(&config.directory)?
+        .into_iter()
+        .filter(|name| tables.iter().all(|table| table.name != name))
+        .map(|name| (name, false));
+    let families = known.chain(strange).map(|(name, expires)| {
+        ColumnFamilyDescriptor::new(name, family(config, &cache, expires.then(|| clock.clone())))
+    });
+    DB::open_cf_descriptors(&options, &config.directory, families).map_err(|error| explained(&error, config))
+}
+
+fn on_disk(directory: &Path) -> Result<Vec<String>> {
+    if !directory.join("CURRENT").exists() {
+        return Ok(Vec::new());
+    }
+    DB::list_cf(&Options::default(), directory).map_err(|error| failed(&error))
+}
+
+fn explained(error: &rocksdb::Error, config: &RocksConfig) -> Error {
+    match failed(error) {
+        Error::Corrupt(what) => Error::Corrupt(format!(
+            "{}: {what}. Restore a backup; or, to give up everything from the damage on, start once with recovery = \"salvage\"",
+            config.directory.display()
+        )),
+        other => other,
+    }
+}
+
+fn database(config: &RocksConfig) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_wal_recovery_mode(recovery_mode(config));
+    // Catches a log that is missing as a whole. Not with `salvage`, which is for starting in spite of that.
+    options.set_track_and_verify_wals_in_manifest(config.recovery == Recovery::Strict);
+    // Log files are not recycled, although that would shorten a sync: with recycling, the end of the log cannot be told from damage,
+    // and RocksDB turns it off by itself in the mode that `strict` uses.
+    options.set_max_total_wal_size(config.log.0);
+    options.set_write_buffer_manager(&WriteBufferManager::new_write_buffer_manager(config.write_buffer.bytes(), false));
+    options.increase_parallelism(i32::try_from(config.background_threads.max(2)).unwrap_or(i32::MAX));
+    options.set_bytes_per_sync(1 << 20);
+    // All files stay open, so that a read in memory never needs to open one.
+    options.set_max_open_files(-1);
+    options.set_keep_log_file_num(4);
+    options.set_max_log_file_size(16 << 20);
+    options.set_stats_dump_period_sec(0);
+    options
+}
+
+fn recovery_mode(config: &RocksConfig) -> DBRecoveryMode {
+    match (config.recovery, config.durability) {
+        (Recovery::Strict, Durability::Fsync) => DBRecoveryMode::TolerateCorruptedTailRecords,
+        // Without a sync, the loss of power may leave a hole anywhere after the last flush: the prefix before it is what was promised.
+        (Recovery::Strict, Durability::Os) | (Recovery::Salvage, _) => DBRecoveryMode::PointInTime,
+    }
+}
+
+fn family(config: &RocksConfig, cache: &Cache, expiring: Option<Clock>) -> Options {
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks(cache));
+    options.set_prefix_extractor(SliceTransform::create("linnet.home", layout::prefix, None));
+    options.set_memtable_prefix_bloom_ratio(0.05);
+    options.set_memtable_whole_key_filtering(true);
+    options.set_write_buffer_size((config.write_buffer.bytes() / 4).max(1 << 20));
+    options.set_max_write_buffer_number(4);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    if let Some(clock) = expiring {
+        options.set_compaction_filter("linnet.expiry", move |_level, _key, value: &[u8]| {
+            if layout::is_expired(value, clock.now()) { Decision::Remove } else { Decision::Keep }
+        });
+        options.set_periodic_compaction_seconds(REWRITE_SECONDS);
+    }
+    options
+}
+
+fn blocks(cache: &Cache) -> BlockBasedOptions {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_block_size(16 << 10);
+    // Ten bits a key: one lookup in a hundred for an absent row reads a block in vain.
+    blocks.set_bloom_filter(10.0, false);
+    // Indexes and filters count as cache, so that memory is bounded by the setting and not by the amount of data.
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks
+}
