@@ -1,85 +1,422 @@
 //! Conversations: what a user is in, how far it has been read, and what a device lacks.
+//!
+//! One row per user and conversation says that the user is in it; it is written before the first entry and never per message. Nothing is counted
+//! ahead: what is unread follows from how far the user has read, which stands in one place, the conversation's home.
 
+mod sync;
+mod view;
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
 use proto::{entry, store};
+use storage::{Batch, Clock, Home, Key, Rest, Scan, Store, Table};
 
+use crate::access::{Access, View};
 use crate::caller::Caller;
-use crate::error::Result;
-use crate::ids::{ConversationId, Epoch, Seq, UserId};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::events::Events;
+use crate::groups::MemberKey;
+use crate::ids::{AppNumber, ConversationId, GroupId, Seq, UserId};
+use crate::log::Log;
+use crate::retry::Tries;
+use crate::tables;
+
+pub use sync::{Have, Synced, Verdict};
+pub(crate) use view::describe_all;
+
+/// Rows that are read at a time where all are wanted.
+const ROWS_PER_READ: usize = 1_000;
+
+/// What a user is in.
+///
+/// home: the user.  rest: kind as u8 (1 direct, 2 group, 3 notices), then its ids as u64.  value: `store.Membership`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MembershipKey {
+    pub(crate) app: AppNumber,
+    pub(crate) user: UserId,
+    pub(crate) conversation: ConversationId,
+}
+
+impl Key for MembershipKey {
+    const TABLE: Table = tables::MEMBERSHIP;
+    type Record = store::Membership;
+
+    fn home(&self) -> Home {
+        tables::user(self.app, self.user)
+    }
+
+    fn rest(&self, out: &mut Rest) {
+        match self.conversation {
+            ConversationId::Direct { low, high } => out.u8(1).u64(low.0).u64(high.0),
+            ConversationId::Group(group) => out.u8(2).u64(group.0),
+            ConversationId::Notices(user) => out.u8(3).u64(user.0),
+        };
+    }
+}
+
+/// How far a member has read.
+///
+/// home: the conversation.  rest: user id as u64.  value: `store.Watermark`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WatermarkKey {
+    pub(crate) app: AppNumber,
+    pub(crate) conversation: ConversationId,
+    pub(crate) user: UserId,
+}
+
+impl Key for WatermarkKey {
+    const TABLE: Table = tables::WATERMARK;
+    type Record = store::Watermark;
+
+    fn home(&self) -> Home {
+        tables::conversation(self.app, self.conversation)
+    }
+
+    fn rest(&self, out: &mut Rest) {
+        out.u64(self.user.0);
+    }
+}
 
 /// A conversation as one user sees it.
 #[derive(Debug, Clone)]
 pub struct Conversation {
+    /// Which one.
     pub id: ConversationId,
+    /// The state of its log.
     pub head: store::Head,
+    /// The user's own view of it.
     pub membership: store::Membership,
-    /// Oldest entry that the user may read.
+    /// Oldest entry that the user may read; one past the last where there is none.
     pub first_seq: Seq,
+    /// How far the user has read.
     pub read_seq: Seq,
+    /// Messages by others after that, without withdrawn ones; counted up to the configured cap.
     pub unread: u64,
     /// In 1:1 conversations: how far the other one has read.
     pub peer_read_seq: Seq,
-    /// The newest entry, if any is visible.
+    /// The newest entry, if any is visible. Not filled by [`Conversations::sync`], whose entries tell.
     pub last: Option<entry::Entry>,
 }
 
 /// A page, and where the next one starts.
 #[derive(Debug, Clone, Default)]
 pub struct Page<T> {
+    /// What is on it.
     pub items: Vec<T>,
     /// Opaque; `None` on the last page.
-    pub next: Option<bytes::Bytes>,
-}
-
-/// Whether a device can be sure to have everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    Complete,
-    Truncated { from: Seq },
-    Reset,
-}
-
-/// What a device holds of a conversation.
-#[derive(Debug, Clone, Copy)]
-pub struct Have {
-    pub epoch: Epoch,
-    pub seq: Seq,
-}
-
-/// One conversation, compared with what the device holds.
-#[derive(Debug, Clone)]
-pub struct Synced {
-    pub conversation: Conversation,
-    pub verdict: Verdict,
-    /// Ascending.
-    pub entries: Vec<entry::Entry>,
+    pub next: Option<Bytes>,
 }
 
 /// Changes to one's own view; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
 pub struct ViewChange {
+    /// Kept at the top of lists.
     pub pinned: Option<bool>,
+    /// Without notifications.
     pub muted: Option<bool>,
+    /// A note of the user's own; at most 256 bytes.
     pub remark: Option<String>,
 }
 
+/// Longest remark, in bytes.
+const REMARK_LIMIT: usize = 256;
+
 /// See the module.
 #[derive(Debug)]
-pub struct Conversations {}
+pub struct Conversations {
+    store: Store,
+    clock: Clock,
+    access: Access,
+    log: Arc<Log>,
+    events: Arc<Events>,
+    config: Arc<Config>,
+}
 
 impl Conversations {
-    /// The caller's conversations: pinned first, then the most recently active. Hidden (deleted) ones are left out.
-    pub async fn list(&self, caller: &Caller, cursor: Option<&[u8]>, limit: usize) -> Result<Page<Conversation>> { todo!() }
-    /// One of them. # Errors: `NotFound(Conversation)`.
-    pub async fn get(&self, caller: &Caller, id: ConversationId) -> Result<Conversation> { todo!() }
-    /// Compares what a device has with every conversation of the caller, page by page (in key order, so that a cursor is stable).
-    pub async fn sync(&self, caller: &Caller, have: &std::collections::HashMap<ConversationId, Have>, cursor: Option<&[u8]>, limit: usize, entries: usize) -> Result<Page<Synced>> { todo!() }
-    /// Marks as read up to `seq`; never goes back. Tells the other members (at most once).
-    pub async fn read(&self, caller: &Caller, id: ConversationId, seq: Seq) -> Result<()> { todo!() }
-    /// How far the members have read; only those at or past `seq`.
-    pub async fn receipts(&self, caller: &Caller, id: ConversationId, seq: Seq) -> Result<Vec<(UserId, store::Watermark)>> { todo!() }
-    pub async fn update(&self, caller: &Caller, id: ConversationId, change: ViewChange) -> Result<()> { todo!() }
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        access: Access,
+        log: Arc<Log>,
+        events: Arc<Events>,
+        config: Arc<Config>,
+    ) -> Self {
+        Self { store, clock, access, log, events, config }
+    }
+
+    /// The caller's conversations, one's own notices among them: pinned first, then the most recently active.
+    /// Those without anything to read, deleted ones among them, are left out.
+    ///
+    /// # Errors
+    /// `Invalid` for the limit or the cursor.
+    pub async fn list(&self, caller: &Caller, cursor: Option<&[u8]>, limit: usize) -> Result<Page<Conversation>> {
+        self.check_limit(limit)?;
+        let after = cursor.map(Place::decode).transpose()?;
+        let (app, user) = (caller.app(), caller.user()?);
+        let rows = memberships(&self.store, app, user).await?;
+        let mut views = self.access.views(app, user, rows).await?;
+        views.retain(|view| view.first <= view.last());
+        views.sort_by_cached_key(Place::of);
+        let start = after.map_or(0, |after| views.partition_point(|view| Place::of(view) <= after));
+        let more = views.len() - start > limit;
+        let page: Vec<View> = views.into_iter().skip(start).take(limit).collect();
+        let next = page.last().filter(|_| more).map(|view| Place::of(view).encode());
+        let mut items = describe_all(&self.store, &page, self.config.unread_cap).await?;
+        for (item, view) in items.iter_mut().zip(&page) {
+            item.last = view::newest(&self.store, view).await?;
+        }
+        Ok(Page { items, next })
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// `NotFound(Conversation)`.
+    pub async fn get(&self, caller: &Caller, id: ConversationId) -> Result<Conversation> {
+        let view = self.access.view(caller.app(), caller.user()?, id).await?;
+        let mut described = describe_all(&self.store, std::slice::from_ref(&view), self.config.unread_cap).await?;
+        let mut conversation = described.pop().ok_or(Error::NotFound(crate::Noun::Conversation))?;
+        conversation.last = view::newest(&self.store, &view).await?;
+        Ok(conversation)
+    }
+
+    /// Marks as read up to `seq`; never goes back, and not past the newest entry. Tells the members, the caller's own devices among them
+    /// (at most once).
+    ///
+    /// # Errors
+    /// `NotFound(Conversation)`.
+    pub async fn read(&self, caller: &Caller, id: ConversationId, seq: Seq) -> Result<()> {
+        let (app, user) = (caller.app(), caller.user()?);
+        let view = self.access.view(app, user, id).await?;
+        let seq = seq.min(view.last());
+        let key = WatermarkKey { app, conversation: id, user };
+        let mut tries = Tries::default();
+        let time = self.clock.now().0;
+        loop {
+            let before = self.store.get(&key).await?;
+            if before.as_ref().map_or(0, |mark| mark.seq) >= seq.0 {
+                return Ok(());
+            }
+            let mut batch = Batch::new(key.home());
+            batch.expect_unchanged(&key, before.as_ref()).put(&key, &store::Watermark { seq: seq.0, time });
+            if tries.settled(self.store.commit(batch).await).await? {
+                break;
+            }
+        }
+        let moved = store::ReadMoved { conversation: Some(id.to_wire()), user: user.0, seq: seq.0, time };
+        self.events.tell(app, store::event::Body::ReadMoved(moved)).await;
+        Ok(())
+    }
+
+    /// How far the members have read; only those at or past `seq`, and none who have not read anything.
+    ///
+    /// # Errors
+    /// `NotFound(Conversation)`.
+    pub async fn receipts(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        seq: Seq,
+    ) -> Result<Vec<(UserId, store::Watermark)>> {
+        let app = caller.app();
+        self.access.view(app, caller.user()?, id).await?;
+        let mut receipts = Vec::new();
+        let mut next = 0;
+        loop {
+            let scan = Scan::<WatermarkKey>::new(tables::conversation(app, id), ROWS_PER_READ).from(|rest| {
+                rest.u64(next);
+            });
+            let rows = self.store.scan(scan).await?;
+            let read = rows.len();
+            for mut row in rows {
+                let user = UserId(row.rest.try_get_u64().map_err(|_| damaged("watermark"))?);
+                next = user.0 + 1;
+                if row.record.seq >= seq.0 {
+                    receipts.push((user, row.record));
+                }
+            }
+            if read < ROWS_PER_READ {
+                break;
+            }
+        }
+        match id {
+            ConversationId::Group(group) => self.only_members(app, group, receipts).await,
+            ConversationId::Direct { .. } | ConversationId::Notices(_) => Ok(receipts),
+        }
+    }
+
+    /// Leaves out those who are not members any more: their marks stay, for they may come back.
+    async fn only_members(
+        &self,
+        app: AppNumber,
+        group: GroupId,
+        receipts: Vec<(UserId, store::Watermark)>,
+    ) -> Result<Vec<(UserId, store::Watermark)>> {
+        let keys: Vec<_> = receipts.iter().map(|&(user, _)| MemberKey { app, group, user }).collect();
+        let members = self.store.get_many(&keys).await?;
+        Ok(receipts.into_iter().zip(members).filter_map(|(receipt, member)| member.map(|_| receipt)).collect())
+    }
+
+    /// Changes one's own view, and tells one's other devices by a notice.
+    ///
+    /// A crash in between leaves the view changed and the other devices untold until they compare again.
+    ///
+    /// # Errors
+    /// `NotFound(Conversation)`; `Invalid` for the remark.
+    pub async fn update(&self, caller: &Caller, id: ConversationId, change: ViewChange) -> Result<()> {
+        if change.remark.as_ref().is_some_and(|remark| remark.len() > REMARK_LIMIT) {
+            return Err(Error::Invalid { field: "remark", message: format!("is longer than {REMARK_LIMIT} bytes") });
+        }
+        self.alter(caller, id, |membership, _| {
+            membership.pinned = change.pinned.unwrap_or(membership.pinned);
+            membership.muted = change.muted.unwrap_or(membership.muted);
+            if let Some(remark) = &change.remark {
+                membership.remark.clone_from(remark);
+            }
+        })
+        .await
+    }
+
     /// Hides what is there so far from the caller. A new entry brings the conversation back.
-    pub async fn delete(&self, caller: &Caller, id: ConversationId) -> Result<()> { todo!() }
-    /// Tells the others that the caller is writing; at most once, never stored.
-    pub async fn typing(&self, caller: &Caller, id: ConversationId, active: bool) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// `NotFound(Conversation)`.
+    pub async fn delete(&self, caller: &Caller, id: ConversationId) -> Result<()> {
+        self.alter(caller, id, |membership, last| membership.deleted_to = last.0).await
+    }
+
+    /// Tells the others that the caller is writing; at most once, never stored. Only where the caller may write.
+    ///
+    /// # Errors
+    /// Those of sending.
+    pub async fn typing(&self, caller: &Caller, id: ConversationId, active: bool) -> Result<()> {
+        let user = caller.user()?;
+        self.access.author(caller, id, self.log.is_started(caller.app(), id)).await?;
+        let typed = store::Typed { conversation: Some(id.to_wire()), user: user.0, active };
+        self.events.tell(caller.app(), store::event::Body::Typed(typed)).await;
+        Ok(())
+    }
+
+    /// Changes the caller's membership row; nothing is written or told if it stays the same.
+    async fn alter(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        mut change: impl FnMut(&mut store::Membership, Seq),
+    ) -> Result<()> {
+        let (app, user) = (caller.app(), caller.user()?);
+        let key = MembershipKey { app, user, conversation: id };
+        let mut tries = Tries::default();
+        loop {
+            let view = self.access.view(app, user, id).await?;
+            let mut changed = view.membership.clone();
+            change(&mut changed, view.last());
+            if changed == view.membership {
+                return Ok(());
+            }
+            let mut batch = Batch::new(key.home());
+            batch.expect_unchanged(&key, Some(&view.membership)).put(&key, &changed);
+            if tries.settled(self.store.commit(batch).await).await? {
+                break;
+            }
+        }
+        let (users, group) = match id {
+            ConversationId::Direct { .. } => (vec![id.peer_of(user).unwrap_or(user).0], 0),
+            ConversationId::Group(group) => (Vec::new(), group.0),
+            // Its own change would be the newest notice for ever: a deletion could never empty it.
+            ConversationId::Notices(_) => return Ok(()),
+        };
+        let kind = entry::tip::Kind::ConversationChanged.into();
+        let tip = entry::Tip { kind, users, group, ..entry::Tip::default() };
+        self.log.notice(caller.app_shared(), user, user, tip).await
+    }
+
+    fn check_limit(&self, limit: usize) -> Result<()> {
+        if (1..=self.config.page_limit).contains(&limit) {
+            return Ok(());
+        }
+        Err(Error::Invalid { field: "limit", message: format!("must be 1 to {}", self.config.page_limit) })
+    }
+}
+
+/// Everything that a user is in, by key.
+pub(crate) async fn memberships(
+    store: &Store,
+    app: AppNumber,
+    user: UserId,
+) -> Result<Vec<(ConversationId, store::Membership)>> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let (rows, next) = memberships_page(store, app, user, cursor, ROWS_PER_READ).await?;
+        all.extend(rows);
+        match next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+type MembershipPage = (Vec<(ConversationId, store::Membership)>, Option<Bytes>);
+
+/// A page of what a user is in, by key, and where the next one starts.
+async fn memberships_page(
+    store: &Store,
+    app: AppNumber,
+    user: UserId,
+    cursor: Option<Bytes>,
+    limit: usize,
+) -> Result<MembershipPage> {
+    let mut scan = Scan::<MembershipKey>::new(tables::user(app, user), limit);
+    if let Some(cursor) = cursor {
+        scan = scan.from(|rest| {
+            rest.bytes(&cursor);
+        });
+    }
+    let rows = store.scan(scan).await?;
+    let full = rows.len() == limit;
+    // The next page starts at the first key after the last one: the same bytes with a zero behind.
+    let next = rows.last().filter(|_| full).map(|row| [&row.rest[..], &[0]].concat().into());
+    let parsed = rows.into_iter().map(|row| {
+        let id = row.record.conversation.as_ref().and_then(ConversationId::from_wire);
+        id.map(|id| (id, row.record)).ok_or_else(|| damaged("membership"))
+    });
+    Ok((parsed.collect::<Result<_>>()?, next))
+}
+
+/// A conversation's place in its user's list, from the top.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    unpinned: bool,
+    newest: Reverse<i64>,
+    rest: Bytes,
+}
+
+impl Place {
+    fn of(view: &View) -> Self {
+        let key = MembershipKey { app: view.app, user: view.user, conversation: view.conversation };
+        Self {
+            unpinned: !view.membership.pinned,
+            newest: Reverse(view.head.last_time),
+            rest: key.address().rest,
+        }
+    }
+
+    fn encode(&self) -> Bytes {
+        [&[u8::from(self.unpinned)][..], &self.newest.0.to_be_bytes(), &self.rest].concat().into()
+    }
+
+    fn decode(mut cursor: &[u8]) -> Result<Self> {
+        let wrong = |_| Error::Invalid { field: "cursor", message: "is none that was given out".to_owned() };
+        let unpinned = cursor.try_get_u8().map_err(wrong)? != 0;
+        let newest = Reverse(cursor.try_get_i64().map_err(wrong)?);
+        Ok(Self { unpinned, newest, rest: Bytes::copy_from_slice(cursor) })
+    }
+}
+
+fn damaged(table: &str) -> Error {
+    Error::Unavailable(storage::Error::Corrupt(format!("table {table}: a row names nothing")))
 }

@@ -128,6 +128,13 @@ impl std::fmt::Display for Noun {
     }
 }
 
+impl Error {
+    /// Whether a race was lost, and nothing happened. Never leaves this crate: whoever sees it reads again and decides anew.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Unavailable(storage::Error::Conflict))
+    }
+}
+
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         match error {

@@ -1,62 +1,151 @@
 //! The product: users, devices, tokens, roster, groups, messages, conversations.
 //!
 //! Five HTTP dialects and a gateway obey one set of rules, and this is where the rules are. It knows no HTTP and no socket.
+//!
+//! [`Domain`] is one service per noun. Every call takes a [`Caller`], which only authentication makes; it says who asks, and for which app.
+//! Below the services, and not for others: `log` gives every entry its place, `access` says who may read and write a conversation,
+//! `events` tells whoever is connected, and `tables` lists what is kept where.
 
+mod access;
 pub mod apps;
 mod caller;
 pub mod config;
 pub mod conversations;
+mod counters;
 mod deliver;
 pub mod devices;
 mod error;
+mod events;
 pub mod groups;
 mod ids;
+mod log;
 pub mod messages;
+pub mod metrics;
+mod names;
+mod page;
+mod passwords;
 pub mod presence;
+mod retry;
 pub mod roster;
+mod secret;
+mod tables;
+mod text;
 pub mod tokens;
 pub mod users;
+
+use std::sync::Arc;
 
 pub use caller::Caller;
 pub use config::Config;
 pub use conversations::Page;
 pub use deliver::{Audience, Deliver, Outlet};
 pub use error::{Denial, Error, Noun, Result};
-pub use ids::{AppNumber, BootId, ConversationId, Epoch, GroupId, GroupRef, ID_END, MessageId, Seq, SessionId, UserId, UserRef};
+pub use ids::{
+    AppNumber, BootId, ConversationId, Epoch, GroupId, GroupRef, ID_END, MessageId, Seq, SessionId, UserId, UserRef,
+};
 /// The records that services return, and the entries that logs hold.
 pub use proto::{entry, store as record};
-/// Time is the store's notion; callers of the domain need it too.
-pub use storage::{Clock, Millis};
 /// How configurations write sizes and spans of time.
 pub use storage::units;
+/// Time is the store's notion; callers of the domain need it too.
+pub use storage::{Clock, Millis};
+/// Every table, for whoever opens an engine.
+pub use tables::TABLES;
+
+use access::Access;
+use apps::Directory;
+use counters::Counters;
+use devices::Kicks;
+use events::Events;
+use log::Log;
 
 /// Everything that Linnet does, one service per noun. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Domain(std::sync::Arc<Services>);
+pub struct Domain(Arc<Services>);
 
 /// The services of a [`Domain`].
 #[derive(Debug)]
 pub struct Services {
+    /// The tenants.
     pub apps: apps::Apps,
+    /// Who exists.
     pub users: users::Users,
+    /// What users log in from.
     pub devices: devices::Devices,
+    /// What callers show to be believed.
     pub tokens: tokens::Tokens,
+    /// Who is whose friend, and who is blocked.
     pub roster: roster::Roster,
+    /// Who talks together, by whose rules.
     pub groups: groups::Groups,
+    /// What is said.
     pub messages: messages::Messages,
+    /// What users are in, and how far they have read.
     pub conversations: conversations::Conversations,
+    /// Who is connected.
     pub presence: presence::Presence,
+    events: Arc<Events>,
+    store: storage::Store,
 }
 
 impl Domain {
-    /// A domain over a store.
-    pub async fn open(store: storage::Store, clock: Clock, outlet: Outlet, config: Config) -> Result<Self> { todo!() }
+    /// A domain over a store, which must be open already. `outlet` takes what happens to connected sessions.
+    ///
+    /// # Errors
+    /// `Unavailable` if the store does not answer.
+    pub async fn open(store: storage::Store, clock: Clock, outlet: Outlet, config: Config) -> Result<Self> {
+        let config = Arc::new(config);
+        let counters = Counters::new(store.clone(), clock.clone());
+        let events = Arc::new(Events::new(store.clone(), outlet, config.member_lists));
+        let log = Log::new(store.clone(), clock.clone(), counters.clone(), events.clone(), &config);
+        let access = Access::new(store.clone(), clock.clone());
+        let directory = Directory::new(store.clone());
+        let kicks = Kicks::new(events.clone());
+
+        let apps = apps::Apps::new(store.clone(), clock.clone(), counters.clone(), directory.clone());
+        let users = users::Users::new(store.clone(), clock.clone(), counters.clone(), kicks.clone(), &config);
+        let devices = devices::Devices::new(store.clone(), kicks.clone());
+        let tokens = tokens::Tokens::new(store.clone(), clock.clone(), directory, users.clone(), kicks);
+        let roster = roster::Roster::new(store.clone(), clock.clone(), log.clone(), &config);
+        let groups = groups::Groups::new(store.clone(), clock.clone(), counters, log.clone(), &config);
+        let messages = messages::Messages::new(
+            store.clone(),
+            clock.clone(),
+            access.clone(),
+            log.clone(),
+            events.clone(),
+            config.clone(),
+        );
+        let conversations = conversations::Conversations::new(
+            store.clone(),
+            clock.clone(),
+            access,
+            log.clone(),
+            events.clone(),
+            config.clone(),
+        );
+        let presence = presence::Presence::new(store.clone(), clock, log, events.clone(), config);
+        let services =
+            Services { apps, users, devices, tokens, roster, groups, messages, conversations, presence, events, store };
+        let domain = Self(Arc::new(services));
+        domain.check().await?;
+        Ok(domain)
+    }
 
     /// Takes an event from the bus: another process changed something that sessions here should learn.
-    pub async fn receive(&self, event: record::Event) { todo!() }
+    pub async fn receive(&self, event: record::Event) {
+        self.events.receive(event).await;
+    }
 
     /// Whether the store answers; for readiness probes.
-    pub async fn check(&self) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn check(&self) -> Result<()> {
+        // Any row will do, and that there is none is an answer too.
+        self.store.get(&presence::BootKey { boot: BootId(0) }).await?;
+        Ok(())
+    }
 }
 
 impl std::ops::Deref for Domain {

@@ -120,7 +120,8 @@ pub(crate) fn group(app: AppNumber, group: GroupId) -> Home {
 }
 
 fn home(app: AppNumber, of: Of, pieces: &[&[u8]]) -> Home {
-    let mut bytes = Vec::with_capacity(5 + 32);
+    // Exact, so that the vector becomes shared bytes without another allocation.
+    let mut bytes = Vec::with_capacity(5 + pieces.iter().map(|piece| piece.len()).sum::<usize>());
     bytes.extend_from_slice(&app.0.to_be_bytes());
     bytes.push(of as u8);
     for piece in pieces {

@@ -1,0 +1,429 @@
+//! The sequencer: gives every entry its place in its conversation, and takes it to delivery once it is durable.
+//!
+//! Each active conversation has a [`Lane`]: what its head will be once everything that is on its way has been written, and what is on its way.
+//! An entry is placed and handed to the store under the lane's lock, without waiting for the ones before it; so a conversation is not limited
+//! to one entry per disk write. Every commit names the head that it expects, so two processes cannot write two histories.
+//! One task per busy lane ([`Log::drive`]) waits for the commits in order, delivers, and answers; nobody else needs to be polled for that.
+//!
+//! It knows nothing of permissions: whoever calls [`Log::append`] has checked them.
+
+mod keys;
+mod lanes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::Counter;
+use proto::entry::entry::Body;
+use proto::{Message, entry, store};
+use sha2::{Digest, Sha256};
+use storage::{Batch, Clock, Millis, State, Store};
+use tokio::sync::oneshot;
+
+use crate::config::Config;
+use crate::conversations::MembershipKey;
+use crate::counters::{Counters, Sequence};
+use crate::error::{Error, Result};
+use crate::events::Events;
+use crate::ids::{AppNumber, ConversationId, Epoch, ID_END, MessageId, Seq, UserId};
+use crate::messages::Sent;
+use crate::{metrics as names, tables};
+
+pub(crate) use keys::{EntryKey, HeadKey, PositionKey, SentKey};
+use lanes::{Lane, Lanes, Slot};
+
+/// How often an entry is placed anew before its sender is told to try again later.
+const ATTEMPTS: u32 = 16;
+
+/// An entry to be placed.
+pub(crate) struct Draft {
+    /// The author; user 0 is the app itself.
+    pub(crate) sender: UserId,
+    /// Empty where a retry needs no recognition.
+    pub(crate) client_msg_id: String,
+    /// What the entry says.
+    pub(crate) body: Body,
+    /// What else changes in the same commit.
+    pub(crate) more: Option<Changes>,
+}
+
+/// Adds further changes of the conversation's home to an entry's commit.
+///
+/// If one of its expectations does not hold, nothing happens and [`Submitted::durable`] yields [`Error::is_conflict`]:
+/// what the changes were derived from must be read again. The same may happen when only the head moved.
+pub(crate) type Changes = Box<dyn FnOnce(&mut Batch, &mut Place<'_>) + Send>;
+
+/// An entry's place, as its commit is built.
+pub(crate) struct Place<'a> {
+    /// Its seq.
+    pub(crate) seq: Seq,
+    /// Its time.
+    pub(crate) time: Millis,
+    /// The head after this entry; changes to it are written.
+    pub(crate) head: &'a mut store::Head,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Log {
+    store: Store,
+    clock: Clock,
+    counters: Counters,
+    events: Arc<Events>,
+    lanes: Lanes,
+    dedupe_window: Duration,
+    entries: Counter,
+    repeats: Counter,
+    placed_again: Counter,
+}
+
+/// An entry that has its place in the order but is not durable yet.
+#[must_use = "an entry is acknowledged only once it is durable"]
+#[derive(Debug)]
+pub struct Submitted(Outcome);
+
+#[derive(Debug)]
+enum Outcome {
+    Known(Sent),
+    Awaited(oneshot::Receiver<Result<Sent>>),
+}
+
+impl Submitted {
+    /// An outcome that needs no waiting.
+    pub(crate) fn known(sent: Sent) -> Self {
+        Self(Outcome::Known(sent))
+    }
+
+    /// Waits until the entry is durable and has been handed to delivery. Dropping this changes neither.
+    ///
+    /// # Errors
+    /// `Unavailable` if the outcome is unknown; after any other error, the entry does not exist and never will.
+    pub async fn durable(self) -> Result<Sent> {
+        match self.0 {
+            Outcome::Known(sent) => Ok(sent),
+            Outcome::Awaited(outcome) => outcome.await.unwrap_or_else(|_| Err(stopped())),
+        }
+    }
+}
+
+impl Log {
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        counters: Counters,
+        events: Arc<Events>,
+        config: &Config,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            clock,
+            counters,
+            events,
+            lanes: Lanes::new(config.active_conversations),
+            dedupe_window: config.dedupe_window,
+            entries: metrics::counter!(names::ENTRIES),
+            repeats: metrics::counter!(names::REPEATS),
+            placed_again: metrics::counter!(names::PLACED_AGAIN),
+        })
+    }
+
+    /// Gives an entry its place and hands it to the store.
+    ///
+    /// The first entry of a 1:1 conversation, or of someone's notices, is preceded by the membership rows of its users.
+    /// A crash in between leaves rows of a conversation without a head, which every reader passes over and the next entry completes.
+    ///
+    /// # Errors
+    /// `Reused`, `Full`, `Limited`, `Unavailable`.
+    pub(crate) async fn append(
+        self: &Arc<Self>,
+        app: &Arc<store::App>,
+        conversation: ConversationId,
+        draft: Draft,
+    ) -> Result<Submitted> {
+        let number = AppNumber(app.number);
+        let digest = if draft.client_msg_id.is_empty() { 0 } else { digest(&draft.body) };
+        if !draft.client_msg_id.is_empty() {
+            let key = SentKey { app: number, conversation, sender: draft.sender, client_msg_id: &draft.client_msg_id };
+            if let Some(earlier) = self.earlier(&key, digest).await? {
+                return Ok(Submitted::known(earlier));
+            }
+        }
+        let lane = self.lanes.lane(number, conversation);
+        if !lane.is_started() {
+            self.start(&lane).await?;
+        }
+        let message_id = self.message_id(number).await?;
+        let (reply, outcome) = oneshot::channel();
+        let entry = entry::Entry {
+            message_id: message_id.0,
+            sender: draft.sender.0,
+            client_msg_id: draft.client_msg_id,
+            body: Some(draft.body),
+            ..entry::Entry::default()
+        };
+        let slot = Slot {
+            decisive: draft.more.is_some(),
+            more: draft.more,
+            retention: app.settings.as_ref().map_or(0, |settings| settings.retention_ms),
+            entry,
+            epoch: 0,
+            members_version: 0,
+            digest,
+            commit: None,
+            attempts: 0,
+            reply,
+        };
+        self.submit(&lane, Box::new(slot));
+        Ok(Submitted(Outcome::Awaited(outcome)))
+    }
+
+    /// [`Self::append`], and wait.
+    pub(crate) async fn write(
+        self: &Arc<Self>,
+        app: &Arc<store::App>,
+        conversation: ConversationId,
+        draft: Draft,
+    ) -> Result<Sent> {
+        self.append(app, conversation, draft).await?.durable().await
+    }
+
+    /// Tells a user, and all the user's devices, through the user's notices.
+    pub(crate) async fn notice(
+        self: &Arc<Self>,
+        app: &Arc<store::App>,
+        user: UserId,
+        sender: UserId,
+        tip: entry::Tip,
+    ) -> Result<()> {
+        let draft = Draft { sender, client_msg_id: String::new(), body: Body::Tip(tip), more: None };
+        self.write(app, ConversationId::Notices(user), draft).await.map(|_| ())
+    }
+
+    /// Whether the conversation is known to have members; `false` where nobody has looked.
+    pub(crate) fn is_started(&self, app: AppNumber, conversation: ConversationId) -> bool {
+        self.lanes.lane(app, conversation).is_started()
+    }
+
+    /// An id for a message, whether or not it is stored.
+    pub(crate) async fn message_id(&self, app: AppNumber) -> Result<MessageId> {
+        Ok(MessageId(self.counters.next(app, Sequence::Messages).await?))
+    }
+
+    /// Puts a slot at the end of its lane, and on its way if the head is known.
+    fn submit(self: &Arc<Self>, lane: &Arc<Lane>, mut slot: Box<Slot>) {
+        let mut state = lane.lock();
+        if let Some(head) = state.head.take() {
+            state.head = Some(self.place(lane, head, &mut slot));
+        }
+        state.queue.push_back(slot);
+        if !state.driven {
+            state.driven = true;
+            tokio::spawn(self.clone().drive(lane.clone()));
+        }
+    }
+
+    /// Builds a slot's commit after `head`, hands it to the store, and returns the head after it.
+    fn place(&self, lane: &Lane, head: lanes::Head, slot: &mut Slot) -> lanes::Head {
+        let before = head.0;
+        let mut after = before.unwrap_or_else(|| store::Head { epoch: new_epoch(), ..store::Head::default() });
+        after.last_seq += 1;
+        after.last_time = self.clock.now().0.max(after.last_time + 1);
+        let (seq, time) = (Seq(after.last_seq), Millis(after.last_time));
+        let mut batch = Batch::new(lane.home.clone());
+        let head_key = HeadKey { app: lane.app, conversation: lane.conversation };
+        batch.expect_unchanged(&head_key, before.as_ref());
+        let expires = expiry(time, slot.retention);
+        after.expiring |= expires.is_some();
+        if let Some(more) = slot.more.take() {
+            more(&mut batch, &mut Place { seq, time, head: &mut after });
+        }
+        slot.entry.seq = seq.0;
+        slot.entry.time = time.0;
+        slot.epoch = after.epoch;
+        slot.members_version = after.members_version;
+        batch.put(&head_key, &after);
+        put(&mut batch, &EntryKey { app: lane.app, conversation: lane.conversation, seq }, &slot.entry, expires);
+        let message = MessageId(slot.entry.message_id);
+        let position = PositionKey { app: lane.app, conversation: lane.conversation, message };
+        put(&mut batch, &position, &store::Position { seq: seq.0 }, expires);
+        if !slot.entry.client_msg_id.is_empty() {
+            let key = lane.sent_key(slot);
+            let sent = store::Sent { seq: seq.0, message_id: message.0, time: time.0, digest: slot.digest };
+            batch.expect(&key, State::Absent).put_expiring(&key, &sent, self.clock.now().plus(self.dedupe_window));
+        }
+        slot.commit = Some(self.store.commit(batch));
+        lanes::Head(Some(after))
+    }
+
+    /// Waits for a lane's commits in order, until none is left.
+    async fn drive(self: Arc<Self>, lane: Arc<Lane>) {
+        let mut driving = lanes::Driving::new(&lane);
+        loop {
+            let step = lane.lock().next_step();
+            match step {
+                lanes::Step::Await(commit) => {
+                    let outcome = commit.await;
+                    self.settle(&lane, outcome).await;
+                }
+                lanes::Step::Restart => self.restart(&lane).await,
+                lanes::Step::Done => return driving.done(),
+            }
+        }
+    }
+
+    /// Acts on the outcome of the commit that [`lanes::Step::Await`] gave.
+    async fn settle(&self, lane: &Lane, outcome: storage::Result<()>) {
+        let slot = match outcome {
+            Ok(()) => lane.lock().take_settled(),
+            Err(error) => {
+                let failed = lane.lock().settle_failed(&error);
+                if let Some(slot) = failed {
+                    slot.answer(Err(error.into()));
+                }
+                return;
+            }
+        };
+        let sent = slot.sent(lane.conversation);
+        let Slot { entry, epoch, members_version, reply, .. } = *slot;
+        self.entries.increment(1);
+        let appended = store::Appended {
+            conversation: Some(lane.conversation.to_wire()),
+            epoch,
+            members_version,
+            entry: Some(entry),
+            online_only: false,
+        };
+        self.events.tell(lane.app, store::event::Body::Appended(appended)).await;
+        // Nobody may be waiting any more; the entry is durable and told all the same.
+        let _ = reply.send(Ok(sent));
+    }
+
+    /// Reads the head again and puts everything that waits in the lane on its way, in the order in which it came.
+    async fn restart(&self, lane: &Lane) {
+        let parked = lane.lock().take_parked();
+        let mut kept = Vec::with_capacity(parked.len());
+        let attempts = parked.first().map_or(0, |slot| slot.attempts);
+        if attempts > 1 {
+            // Another process is writing here too. Random, so that the two do not keep meeting.
+            tokio::time::sleep(Duration::from_micros(rand::random_range(0..500 * u64::from(attempts)))).await;
+        }
+        for slot in parked {
+            if slot.attempts > ATTEMPTS {
+                slot.answer(Err(Error::Limited { retry_after: Duration::from_millis(100) }));
+                continue;
+            }
+            // A retry may have met its original under way: then this is where it finds the place that was given.
+            let earlier = if slot.entry.client_msg_id.is_empty() {
+                Ok(None)
+            } else {
+                self.earlier(&lane.sent_key(&slot), slot.digest).await
+            };
+            match earlier {
+                Ok(None) => kept.push(slot),
+                Ok(Some(sent)) => slot.answer(Ok(sent)),
+                Err(error) => slot.answer(Err(error)),
+            }
+        }
+        self.placed_again.increment(kept.len() as u64);
+        let head = self.store.get(&HeadKey { app: lane.app, conversation: lane.conversation }).await;
+        let mut state = lane.lock();
+        state.put_back(kept);
+        match head {
+            Ok(head) => {
+                let mut head = lanes::Head(head);
+                for slot in &mut state.queue {
+                    head = self.place(lane, head, slot);
+                }
+                state.head = Some(head);
+            }
+            Err(error) => state.fail_all(&error.into()),
+        }
+    }
+
+    /// What an earlier send under the same client_msg_id was answered with.
+    async fn earlier(&self, key: &SentKey<'_>, digest: u64) -> Result<Option<Sent>> {
+        let Some(sent) = self.store.get(key).await? else { return Ok(None) };
+        if sent.digest != digest {
+            return Err(Error::Reused);
+        }
+        self.repeats.increment(1);
+        let epoch = match self.lanes.lane(key.app, key.conversation).epoch() {
+            Some(epoch) => epoch,
+            None => self.head(key.app, key.conversation).await?.map_or(Epoch(0), |head| Epoch(head.epoch)),
+        };
+        Ok(Some(Sent {
+            conversation: key.conversation,
+            epoch,
+            seq: Seq(sent.seq),
+            message_id: MessageId(sent.message_id),
+            time: sent.time,
+        }))
+    }
+
+    /// The head of a conversation's log; `None` before its first entry.
+    pub(crate) async fn head(&self, app: AppNumber, conversation: ConversationId) -> Result<Option<store::Head>> {
+        Ok(self.store.get(&HeadKey { app, conversation }).await?)
+    }
+
+    /// Learns whether the conversation has entries, and makes its users members of it if it has none.
+    async fn start(&self, lane: &Lane) -> Result<()> {
+        let users: &[UserId] = match &lane.conversation {
+            ConversationId::Direct { low, high } if low == high => &[*low],
+            ConversationId::Direct { low, high } => &[*low, *high],
+            ConversationId::Notices(user) => &[*user],
+            ConversationId::Group(_) => &[],
+        };
+        if !users.is_empty() && self.head(lane.app, lane.conversation).await?.is_none() {
+            for &user in users {
+                self.join(lane.app, user, lane.conversation).await?;
+            }
+        }
+        lane.set_started();
+        Ok(())
+    }
+
+    /// Writes a user's membership row, unless there is one.
+    async fn join(&self, app: AppNumber, user: UserId, conversation: ConversationId) -> Result<()> {
+        let key = MembershipKey { app, user, conversation };
+        let membership = store::Membership {
+            conversation: Some(conversation.to_wire()),
+            created: self.clock.now().0,
+            ..store::Membership::default()
+        };
+        let mut batch = Batch::new(tables::user(app, user));
+        batch.expect(&key, State::Absent).put(&key, &membership);
+        match self.store.commit(batch).await {
+            Ok(()) | Err(storage::Error::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Puts a row of a conversation's log, which vanishes with its entry.
+pub(crate) fn put<K: storage::Key>(batch: &mut Batch, key: &K, record: &K::Record, expires: Option<Millis>) {
+    match expires {
+        Some(at) => batch.put_expiring(key, record, at),
+        None => batch.put(key, record),
+    };
+}
+
+/// When an entry of this time vanishes; `None` for never.
+pub(crate) fn expiry(time: Millis, retention_ms: i64) -> Option<Millis> {
+    (retention_ms > 0).then(|| Millis(time.0.saturating_add(retention_ms)))
+}
+
+/// Tells two contents under one client_msg_id apart.
+fn digest(body: &Body) -> u64 {
+    let encoded = entry::Entry { body: Some(body.clone()), ..entry::Entry::default() }.encode_to_vec();
+    let hash = Sha256::digest(&encoded);
+    u64::from_be_bytes(hash[..8].try_into().expect("a SHA-256 hash is longer than eight bytes"))
+}
+
+/// A random epoch that JSON numbers carry; never 0, which means that there is none.
+fn new_epoch() -> u64 {
+    rand::random_range(1..ID_END)
+}
+
+fn stopped() -> Error {
+    Error::Unavailable(storage::Error::Unavailable("the process is stopping".to_owned()))
+}

@@ -1,0 +1,155 @@
+//! Withdrawing and editing.
+//!
+//! Either is an entry of its own, which tells every device, and in the same commit the message's own row changes: what was withdrawn is gone
+//! from the disk, and whoever reads back needs no look at later entries.
+
+use std::time::Duration;
+
+use proto::entry::entry::Body;
+use proto::{entry, store};
+use storage::Millis;
+
+use super::{Messages, is_recalled};
+use crate::caller::{Caller, Subject};
+use crate::error::{Denial, Error, Noun, Result};
+use crate::groups::MemberKey;
+use crate::ids::{ConversationId, Seq, UserId};
+use crate::log::{Draft, EntryKey, expiry, put};
+use crate::retry::Tries;
+
+impl Messages {
+    /// Withdraws a message: one's own within the limit, or any as a group's owner or admin, or as the app's server.
+    /// A message that is withdrawn already stays so.
+    ///
+    /// # Errors
+    /// `NotFound(Conversation)`; `NotFound(Message)` also for what is no message; `Denied(NotAuthor|TooLate)`.
+    pub async fn recall(&self, caller: &Caller, conversation: ConversationId, seq: Seq) -> Result<()> {
+        let mut tries = Tries::default();
+        loop {
+            let (actor, target) = self.target(caller, conversation, seq).await?;
+            if is_recalled(&target) {
+                return Ok(());
+            }
+            self.may_recall(caller, actor, conversation, &target).await?;
+            let replaced = entry::Entry { body: Some(Body::Message(entry::Content::default())), ..target.clone() };
+            let body = Body::Recall(entry::Recall { seq: seq.0 });
+            match self.replace(caller, actor, conversation, (target, replaced), body).await {
+                Err(error) if error.is_conflict() => tries.lost().await?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Replaces the content of one's own message, where one may still write.
+    ///
+    /// # Errors
+    /// `Invalid`; `NotFound(Conversation)`; `NotFound(Message)` also for what is no message, or withdrawn;
+    /// `Denied(NotAuthor|TooLate)`, and those of sending.
+    pub async fn edit(
+        &self,
+        caller: &Caller,
+        conversation: ConversationId,
+        seq: Seq,
+        content: entry::Content,
+    ) -> Result<()> {
+        self.check_content(&content)?;
+        let mut tries = Tries::default();
+        loop {
+            let (actor, target) = self.target(caller, conversation, seq).await?;
+            if is_recalled(&target) {
+                return Err(Error::NotFound(Noun::Message));
+            }
+            if target.sender != actor.0 {
+                return Err(Error::Denied(Denial::NotAuthor));
+            }
+            self.in_time(&target, self.config.edit_window)?;
+            // Whoever may not speak any more must not do so by editing what was said before.
+            self.access.author(caller, conversation, true).await?;
+            let replaced = entry::Entry { body: Some(Body::Message(content.clone())), ..target.clone() };
+            let body = Body::Edit(entry::Edit { seq: seq.0, content: Some(content.clone()) });
+            match self.replace(caller, actor, conversation, (target, replaced), body).await {
+                Err(error) if error.is_conflict() => tries.lost().await?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Who acts, and the message that is to change.
+    async fn target(
+        &self,
+        caller: &Caller,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<(UserId, entry::Entry)> {
+        let app = caller.app();
+        let actor = match caller.subject() {
+            Subject::Server => UserId(0),
+            Subject::User { id, .. } => {
+                let view = self.access.view(app, id, conversation).await?;
+                if !view.shows(seq) {
+                    return Err(Error::NotFound(Noun::Message));
+                }
+                id
+            }
+            Subject::Anonymous => return Err(Error::Denied(Denial::Credential)),
+        };
+        let found = self.store.get(&EntryKey { app, conversation, seq }).await?;
+        let message = found.filter(|entry| matches!(entry.body, Some(Body::Message(_))));
+        message.map(|entry| (actor, entry)).ok_or(Error::NotFound(Noun::Message))
+    }
+
+    async fn may_recall(
+        &self,
+        caller: &Caller,
+        actor: UserId,
+        conversation: ConversationId,
+        target: &entry::Entry,
+    ) -> Result<()> {
+        if caller.subject() == Subject::Server {
+            return Ok(());
+        }
+        if let ConversationId::Group(group) = conversation {
+            let member = self.store.get(&MemberKey { app: caller.app(), group, user: actor }).await?;
+            let leads = |member: store::Member| matches!(member.role(), store::Role::Admin | store::Role::Owner);
+            if member.is_some_and(leads) {
+                return Ok(());
+            }
+        }
+        if target.sender != actor.0 {
+            return Err(Error::Denied(Denial::NotAuthor));
+        }
+        self.in_time(target, self.config.recall_window)
+    }
+
+    fn in_time(&self, target: &entry::Entry, window: Duration) -> Result<()> {
+        if window.is_zero() || self.clock.now() <= Millis(target.time).plus(window) {
+            return Ok(());
+        }
+        Err(Error::Denied(Denial::TooLate))
+    }
+
+    /// Appends the entry that tells of a change, and changes the message's row with it.
+    async fn replace(
+        &self,
+        caller: &Caller,
+        actor: UserId,
+        conversation: ConversationId,
+        (before, after): (entry::Entry, entry::Entry),
+        body: Body,
+    ) -> Result<()> {
+        let retention = caller.app_record().settings.as_ref().map_or(0, |settings| settings.retention_ms);
+        let expires = expiry(Millis(before.time), retention);
+        let key = EntryKey { app: caller.app(), conversation, seq: Seq(before.seq) };
+        let draft = Draft {
+            sender: actor,
+            client_msg_id: String::new(),
+            body,
+            more: Some(Box::new(move |batch, place| {
+                place.head.expiring |= expires.is_some();
+                batch.expect_unchanged(&key, Some(&before));
+                put(batch, &key, &after, expires);
+            })),
+        };
+        self.log.write(caller.app_shared(), conversation, draft).await.map(|_| ())
+    }
+}
