@@ -1,0 +1,156 @@
+//! The OpenAPI document, made from the route tables: what is not routed is not in it, and nothing is routed that it lacks.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::path::Parameter;
+
+use crate::route::Endpoint;
+use crate::tables::Table;
+
+/// Named schemas that operations of one dialect refer to.
+#[derive(Debug, Default)]
+pub struct Components(BTreeMap<String, Value>);
+
+impl Components {
+    /// The schema of a type, with what it refers to kept here.
+    pub fn schema_of<T: ToSchema>(&mut self) -> Value {
+        let mut parts = Vec::new();
+        T::schemas(&mut parts);
+        for (name, schema) in parts {
+            self.0.insert(name, to_value(&schema));
+        }
+        to_value(&T::schema())
+    }
+}
+
+/// What an input adds to an operation.
+#[derive(Debug, Default)]
+pub struct OperationDoc {
+    components: Components,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+}
+
+impl OperationDoc {
+    /// A request body of one type, under each of these content types.
+    pub fn body<T: ToSchema>(&mut self, content_types: &[&str]) {
+        let schema = self.components.schema_of::<T>();
+        let content: Map<String, Value> =
+            content_types.iter().map(|name| ((*name).to_owned(), json!({ "schema": schema }))).collect();
+        self.body = Some(json!({ "required": true, "content": content }));
+    }
+
+    /// A JSON body of one type or another.
+    pub fn either_body<A: ToSchema, B: ToSchema>(&mut self) {
+        let schemas = [self.components.schema_of::<A>(), self.components.schema_of::<B>()];
+        let content = json!({ "application/json": { "schema": { "anyOf": schemas } } });
+        self.body = Some(json!({ "required": true, "content": content }));
+    }
+
+    /// Query, path or header parameters.
+    pub fn parameters(&mut self, parameters: Vec<Parameter>) {
+        self.parameters.extend(parameters.iter().map(to_value));
+    }
+}
+
+fn to_value<T: serde::Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_else(|error| panic!("utoipa's own types are JSON: {error}"))
+}
+
+/// The whole document.
+pub(crate) fn document(tables: &[Table], version: &str) -> Value {
+    let mut paths = Map::new();
+    let mut schemas = Map::new();
+    let mut schemes = Map::new();
+    for table in tables {
+        let mut components = Components::default();
+        for endpoint in &table.endpoints {
+            let item = paths.entry(endpoint.path).or_insert_with(|| json!({}));
+            for method in endpoint.methods.each() {
+                let name = method.as_str().to_ascii_lowercase();
+                let operation = operation(table, endpoint, &name, &mut components);
+                item[&name] = scoped(operation, table.dialect);
+            }
+        }
+        for (name, schema) in components.0 {
+            schemas.insert(format!("{}.{name}", table.dialect), scoped(schema, table.dialect));
+        }
+        schemas.insert(format!("{}.Error", table.dialect), table.error_schema.clone());
+        schemes.extend(table.schemes.iter().map(|(name, scheme)| ((*name).to_owned(), scheme.clone())));
+    }
+    let tags: Vec<Value> = tables.iter().map(|table| json!({ "name": table.dialect, "description": table.about })).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Linnet",
+            "version": version,
+            "description": "Five documented messaging APIs over one store. One tag per dialect.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "tags": tags,
+        "paths": paths,
+        "components": { "schemas": schemas, "securitySchemes": schemes },
+    })
+}
+
+fn operation(table: &Table, endpoint: &Endpoint, method: &str, components: &mut Components) -> Value {
+    let mut doc = OperationDoc { components: std::mem::take(components), ..OperationDoc::default() };
+    (endpoint.input)(&mut doc);
+    let reply = (endpoint.reply)(&mut doc.components);
+    *components = doc.components;
+    let mut parameters = table.parameters.clone();
+    parameters.extend(doc.parameters);
+    let security = endpoint.scheme.map_or_else(|| json!([]), |scheme| json!([{ scheme: [] }]));
+    let mut operation = json!({
+        "tags": [table.dialect],
+        "summary": endpoint.summary,
+        "operationId": format!("{}_{method}{}", table.dialect, endpoint.path.replace(['/', '{', '}'], "_")),
+        "parameters": parameters,
+        "responses": responses(table, reply),
+        "security": security,
+    });
+    if !endpoint.description.is_empty() {
+        operation["description"] = json!(endpoint.description);
+    }
+    if let Some(body) = doc.body {
+        operation["requestBody"] = body;
+    }
+    operation
+}
+
+/// Every status, with the schema of what comes under it. Errors that come with status 200 share it with the good answer.
+fn responses(table: &Table, reply: Value) -> Value {
+    let error = json!({ "$ref": "#/components/schemas/Error" });
+    let errors_at_200 = table.error_statuses.iter().any(|(status, _)| *status == 200);
+    let mut responses = Map::new();
+    let good = match (reply.is_null(), errors_at_200) {
+        (true, _) => json!({ "description": "Done; the body is empty" }),
+        (false, true) => json!({
+            "description": "Done, or an error told by the code in the body",
+            "content": { "application/json": { "schema": { "anyOf": [reply, error] } } },
+        }),
+        (false, false) => json!({ "description": "Done", "content": { "application/json": { "schema": reply } } }),
+    };
+    responses.insert("200".into(), good);
+    for (status, meaning) in table.error_statuses.iter().filter(|(status, _)| *status != 200) {
+        let response = json!({ "description": meaning, "content": { "application/json": { "schema": error } } });
+        responses.insert(status.to_string(), response);
+    }
+    Value::Object(responses)
+}
+
+/// Schema names are a dialect's own: two dialects may both have a `SendRequest`.
+fn scoped(value: Value, dialect: &str) -> Value {
+    const PREFIX: &str = "#/components/schemas/";
+    match value {
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, scoped(value, dialect))).collect()),
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| scoped(item, dialect)).collect()),
+        Value::String(text) => match text.strip_prefix(PREFIX) {
+            Some(name) => Value::String(format!("{PREFIX}{dialect}.{name}")),
+            None => Value::String(text),
+        },
+        other => other,
+    }
+}
