@@ -1,0 +1,235 @@
+//! The handle that an app holds. The calls by topic are in the modules of their nouns.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use proto::wire::FindUsers;
+use proto::wire::frame::Body;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::conversations::ConversationId;
+use crate::driver::{self, Command};
+use crate::error::{Error, Result};
+use crate::event::{Cursor, Event};
+use crate::options::Options;
+
+/// Uids remembered with their user ids.
+const MAX_REMEMBERED_UIDS: usize = 1024;
+/// Calls on their way to the driver.
+const COMMAND_QUEUE: usize = 32;
+
+/// Who the caller is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Me {
+    /// The user id.
+    pub user: u64,
+    /// The app's own id of the user; the decimal user id where there is none.
+    pub uid: String,
+}
+
+/// A device of one user, connected as long as this lives.
+///
+/// It connects, logs in, synchronises and reconnects by itself. Clones are the same client; it ends with [`close`](Self::close),
+/// or when the last clone and the last [`Events`] are dropped. Every method may be called at any time, also while there is no
+/// connection: it then waits for one, within its timeout.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    commands: mpsc::Sender<Command>,
+    events: tokio::sync::Mutex<mpsc::Receiver<Event>>,
+    /// What the app has taken.
+    cursors: Mutex<HashMap<ConversationId, Cursor>>,
+    me: OnceLock<Me>,
+    uids: Mutex<HashMap<String, u64>>,
+}
+
+/// Asks something and takes the one kind of answer that fits.
+macro_rules! answer {
+    ($client:expr, $body:expr, $kind:ident) => {
+        match $client.ask($body).await? {
+            proto::wire::frame::Body::$kind(answer) => answer,
+            _ => return Err(crate::error::Error::Protocol(concat!("not a ", stringify!($kind)).to_owned())),
+        }
+    };
+}
+
+
+impl Client {
+    /// Connects and logs in. Answers once the session is open; synchronisation goes on behind it.
+    ///
+    /// Fails when the server refuses the token, or when there is no session within [`Options::login_timeout`].
+    pub async fn connect(options: Options) -> Result<Self> {
+        let timeout = options.login_timeout;
+        let client = Self::start(options)?;
+        match tokio::time::timeout(timeout, client.me()).await {
+            Ok(Ok(_)) => Ok(client),
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                let reason = client.last_failure();
+                client.close().await;
+                Err(Error::Connect(reason))
+            }
+        }
+    }
+
+    /// Starts connecting and returns at once, for an app that may be started without a network.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn start(options: Options) -> Result<Self> {
+        options.check()?;
+        let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
+        let (event_queue, events) = mpsc::channel(options.limits.event_queue);
+        let cursors = options.cursors.iter().map(|&cursor| (cursor.conversation, cursor)).collect();
+        driver::spawn(options, command_queue, event_queue)?;
+        let shared = Shared {
+            commands,
+            events: tokio::sync::Mutex::new(events),
+            cursors: Mutex::new(cursors),
+            me: OnceLock::new(),
+            uids: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What happens, in order. All handles share one stream: each event goes to one of them.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Who the caller is. Waits for the first login.
+    pub async fn me(&self) -> Result<Me> {
+        if let Some(me) = self.shared.me.get() {
+            return Ok(me.clone());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::AwaitLogin(reply)).await?;
+        match answer.await.unwrap_or(Err(Error::Closed))? {
+            Body::Welcome(welcome) => {
+                let me = Me { user: welcome.user, uid: welcome.uid };
+                Ok(self.shared.me.get_or_init(|| me).clone())
+            }
+            _ => Err(Error::Protocol("a login was not answered with Welcome".to_owned())),
+        }
+    }
+
+    /// How far the app has got in each conversation: the entries that it took from [`events`](Self::events).
+    ///
+    /// Kept by the app and given back as [`Options::cursors`], they spare the next run what is had already.
+    #[must_use]
+    pub fn cursors(&self) -> Vec<Cursor> {
+        self.shared.cursors.lock().values().copied().collect()
+    }
+
+    /// Tells that the network may have changed: connects at once instead of waiting, or finds out whether the connection still works.
+    pub async fn wake(&self) -> Result<()> {
+        self.command(Command::Wake).await
+    }
+
+    /// Ends the session. What is unanswered fails with [`Error::Closed`]; the last event is [`Event::Closed`].
+    pub async fn close(&self) {
+        // A client that is closed already has nobody to tell.
+        let _ = self.command(Command::Close).await;
+    }
+
+    /// The user id behind one of the app's own ids.
+    pub(crate) async fn user_id(&self, uid: &str) -> Result<u64> {
+        let known = self.shared.uids.lock().get(uid).copied();
+        if let Some(user) = known {
+            return Ok(user);
+        }
+        let find = FindUsers { ids: Vec::new(), uids: vec![uid.to_owned()] };
+        let list = answer!(self, Body::FindUsers(find), UserList);
+        let user = list.users.first().ok_or_else(|| Error::NotFound(format!("user {uid}")))?.id;
+        let mut uids = self.shared.uids.lock();
+        if uids.len() >= MAX_REMEMBERED_UIDS {
+            uids.clear();
+        }
+        uids.insert(uid.to_owned(), user);
+        Ok(user)
+    }
+
+    /// Asks something, to be answered later.
+    pub(crate) async fn submit_request(&self, body: Body) -> Result<oneshot::Receiver<Result<Body>>> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Request(Box::new(body), reply)).await?;
+        Ok(answer)
+    }
+
+    /// Asks something and waits for the answer.
+    pub(crate) async fn ask(&self, body: Body) -> Result<Body> {
+        self.submit_request(body).await?.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Asks for something that is answered with `Ok`.
+    pub(crate) async fn ask_ok(&self, body: Body) -> Result<()> {
+        answer!(self, body, Ok);
+        Ok(())
+    }
+
+    /// Says something that needs no answer.
+    pub(crate) async fn notice(&self, body: Body) -> Result<()> {
+        self.command(Command::Notice(Box::new(body))).await
+    }
+
+    async fn command(&self, command: Command) -> Result<()> {
+        self.shared.commands.send(command).await.map_err(|_| Error::Closed)
+    }
+
+    /// Why there is no connection, from the events that nobody has taken.
+    fn last_failure(&self) -> String {
+        let mut reason = "no session in time".to_owned();
+        if let Ok(mut events) = self.shared.events.try_lock() {
+            while let Ok(event) = events.try_recv() {
+                if let Event::Disconnected { reason: last, .. } = event {
+                    reason = last;
+                }
+            }
+        }
+        reason
+    }
+}
+
+/// The stream of a client's events.
+#[derive(Debug)]
+pub struct Events {
+    shared: Arc<Shared>,
+}
+
+impl Events {
+    /// The next event; `None` once the client is closed and every event was taken.
+    ///
+    /// When the app takes none, [`Limits::event_queue`](crate::Limits::event_queue) of them wait and the client stops reading.
+    /// Dropping the future takes nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        let event = self.shared.events.lock().await.recv().await?;
+        self.note(&event);
+        Some(event)
+    }
+
+    /// Moves the cursor to what the app has now taken.
+    fn note(&self, event: &Event) {
+        let (conversation, epoch, seq) = match event {
+            Event::Entry(delivered) => (delivered.conversation, Some(delivered.epoch), delivered.entry.seq),
+            Event::Gap { conversation, to_seq, .. } => (*conversation, None, *to_seq),
+            Event::Reset { conversation, epoch } => (*conversation, Some(*epoch), 0),
+            // Settles the epoch of a conversation that came without entries, or with a gap only.
+            Event::Conversation(state) => (state.id, Some(state.epoch), 0),
+            _ => return,
+        };
+        let mut cursors = self.shared.cursors.lock();
+        let cursor = cursors.entry(conversation).or_insert(Cursor { conversation, epoch: epoch.unwrap_or(0), seq: 0 });
+        let epoch = epoch.unwrap_or(cursor.epoch);
+        if epoch > cursor.epoch && matches!(event, Event::Conversation(_)) && cursor.epoch == 0 {
+            cursor.epoch = epoch;
+        } else if epoch > cursor.epoch {
+            *cursor = Cursor { conversation, epoch, seq };
+        }
+        cursor.seq = cursor.seq.max(seq);
+    }
+}

@@ -1,0 +1,307 @@
+//! Carries a session's decisions out: one task per client, one loop.
+//!
+//! It moves bytes, tells the time and waits; every decision is [`Session`]'s. Reading and writing go on side by side, so that two
+//! ends that both have much to say never wait for each other. While events wait for the app, nothing is read.
+
+use std::collections::HashMap;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use proto::frame::Decoder;
+use proto::wire::Frame;
+use proto::wire::frame::Body;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Sleep;
+
+use crate::error::Result;
+use crate::event::Event;
+use crate::network::Network;
+use crate::options::Options;
+use crate::session::{Action, CallId, Session};
+use crate::wire::{self, Route, Wire};
+
+/// Bytes gathered for one write.
+const WRITE_SIZE: usize = 64 * 1024;
+/// Calls taken at once, so that their frames leave in one write.
+const COMMAND_BATCH: usize = 64;
+
+
+/// Far enough away to stand for never.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How calls come back.
+type Reply = oneshot::Sender<Result<Body>>;
+/// A connection being made. Boxed, because it is large and soon over.
+type Connecting = Pin<Box<dyn Future<Output = std::result::Result<Wire, String>> + Send>>;
+
+/// What the handles ask of the driver.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A request that is answered.
+    Request(Box<Body>, Reply),
+    /// Something that is not.
+    Notice(Box<Body>),
+    /// Answered with `Welcome` once the session is open.
+    AwaitLogin(Reply),
+    /// The network changed.
+    Wake,
+    /// The app is done.
+    Close,
+}
+
+/// Starts a client's task.
+pub(crate) fn spawn(options: Options, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> Result<()> {
+    let network = match &options.network {
+        Some(network) => network.clone(),
+        None => Network::new(&options.trust)?,
+    };
+    let route = Route::new(&options)?;
+    let session = Session::new(now(), options.session(), &options.cursors);
+    let driver = Driver {
+        session,
+        network,
+        route,
+        commands,
+        events,
+        calls: HashMap::new(),
+        next_call: 0,
+        wire: None,
+        connecting: None,
+        decoder: Decoder::new(0),
+        out: BytesMut::new(),
+        finished: false,
+    };
+    tokio::spawn(driver.run());
+    Ok(())
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+struct Driver {
+    session: Session,
+    network: Network,
+    route: Route,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Event>,
+    calls: HashMap<CallId, Reply>,
+    next_call: CallId,
+    wire: Option<Wire>,
+    connecting: Option<Connecting>,
+    decoder: Decoder,
+    out: BytesMut,
+    finished: bool,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let mut alarm = Alarm::new();
+        let mut app_listens = true;
+        loop {
+            self.carry_out();
+            if self.finished {
+                break;
+            }
+            self.gather();
+            alarm.set(self.session.poll_timeout());
+            let behind = self.session.has_events();
+            self.session.handle_reading(now(), !behind);
+            let (reader, writer) = match &mut self.wire {
+                Some(wire) => (Some(&mut wire.reader), Some(&mut wire.writer)),
+                None => (None, None),
+            };
+            tokio::select! {
+                read = wire::read(reader, &mut self.decoder), if !behind => self.handle_read(read),
+                wrote = wire::write(writer, &mut self.out) => {
+                    if let Err(error) = wrote {
+                        self.lose(&error.to_string());
+                    }
+                }
+                command = self.commands.recv(), if self.session.has_room() => self.handle_command(command),
+                room = has_room(&self.events), if behind && app_listens => app_listens = room,
+                connected = connected(&mut self.connecting) => {
+                    self.connecting = None;
+                    self.handle_connected(connected);
+                }
+                () = alarm.wait() => self.session.handle_timeout(now()),
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Hands out replies and events, and does what the session decided.
+    fn carry_out(&mut self) {
+        while let Some((call, answer)) = self.session.poll_reply() {
+            if let Some(reply) = self.calls.remove(&call) {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(answer);
+            }
+        }
+        while self.session.has_events() {
+            let Ok(permit) = self.events.try_reserve() else { break };
+            if let Some(event) = self.session.poll_event() {
+                permit.send(event);
+            }
+        }
+        while let Some(action) = self.session.poll_action() {
+            match action {
+                Action::Connect => {
+                    let (network, route) = (self.network.clone(), self.route.clone());
+                    self.connecting = Some(Box::pin(async move { wire::connect(&network, &route).await }));
+                }
+                Action::Disconnect => {
+                    // Whatever the session still had to say about it, such as a last acknowledgement, is in `out` and lost.
+                    self.wire = None;
+                    self.connecting = None;
+                    self.out = BytesMut::new();
+                }
+                Action::Finish => self.finished = true,
+            }
+        }
+    }
+
+    /// Encodes what is to be said, up to one write's worth.
+    fn gather(&mut self) {
+        if self.wire.is_none() {
+            return;
+        }
+        let now = now();
+        while self.out.len() < WRITE_SIZE && self.session.poll_transmit(now, &mut self.out) {}
+    }
+
+    fn handle_connected(&mut self, connected: std::result::Result<Wire, String>) {
+        match connected {
+            Ok(wire) => {
+                self.wire = Some(wire);
+                self.decoder = Decoder::new(self.session.max_frame());
+                self.out = BytesMut::new();
+                self.session.handle_connected(now());
+            }
+            Err(reason) => self.session.handle_disconnected(now(), &reason),
+        }
+    }
+
+    fn handle_read(&mut self, read: std::io::Result<usize>) {
+        match read {
+            Ok(0) => return self.lose("the server closed the connection"),
+            Ok(_) => {}
+            Err(error) => return self.lose(&error.to_string()),
+        }
+        let now = now();
+        loop {
+            match self.decoder.next_message::<Frame>() {
+                Ok(Some(frame)) => self.session.handle_frame(now, frame),
+                Ok(None) => break,
+                Err(error) => return self.lose(&error.to_string()),
+            }
+        }
+        self.decoder.set_limit(self.session.max_frame());
+    }
+
+    /// The connection is gone.
+    fn lose(&mut self, reason: &str) {
+        self.wire = None;
+        self.out = BytesMut::new();
+        self.session.handle_disconnected(now(), reason);
+    }
+
+    fn handle_command(&mut self, command: Option<Command>) {
+        let now = now();
+        let Some(command) = command else { return self.session.handle_close() };
+        self.take_command(now, command);
+        for _ in 1..COMMAND_BATCH {
+            if !self.session.has_room() {
+                break;
+            }
+            let Ok(command) = self.commands.try_recv() else { break };
+            self.take_command(now, command);
+        }
+    }
+
+    fn take_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Request(body, reply) => {
+                let call = self.note_call(reply);
+                self.session.handle_request(now, call, *body);
+            }
+            Command::Notice(body) => self.session.handle_notice(now, *body),
+            Command::AwaitLogin(reply) => {
+                let call = self.note_call(reply);
+                self.session.handle_login_wait(call);
+            }
+            Command::Wake => self.session.handle_wake(now),
+            Command::Close => self.session.handle_close(),
+        }
+    }
+
+    fn note_call(&mut self, reply: Reply) -> CallId {
+        self.next_call += 1;
+        self.calls.insert(self.next_call, reply);
+        self.next_call
+    }
+
+    /// Tells the app what is left to tell, for as long as it listens.
+    async fn finish(mut self) {
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Request(_, reply) | Command::AwaitLogin(reply) = command {
+                let _ = reply.send(Err(crate::Error::Closed));
+            }
+        }
+        while let Some(event) = self.session.poll_event() {
+            if self.events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until the app has taken an event; false when nobody ever will.
+async fn has_room(events: &mpsc::Sender<Event>) -> bool {
+    events.reserve().await.is_ok()
+}
+
+async fn connected(connecting: &mut Option<Connecting>) -> std::result::Result<Wire, String> {
+    match connecting {
+        Some(connecting) => connecting.await,
+        None => pending().await,
+    }
+}
+
+/// Wakes the driver at the session's deadline.
+///
+/// A deadline that moves later costs nothing: the alarm goes off early and is set again. An active session's deadline moves with
+/// every frame, and the timer would otherwise be the most expensive part of handling one.
+struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    deadline: Option<tokio::time::Instant>,
+}
+
+impl Alarm {
+    fn new() -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep(NEVER)), deadline: None }
+    }
+
+    fn set(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline.map(tokio::time::Instant::from_std);
+        if let Some(deadline) = self.deadline
+            && (deadline < self.sleep.deadline() || self.sleep.is_elapsed())
+        {
+            self.sleep.as_mut().reset(deadline);
+        }
+    }
+
+    async fn wait(&mut self) {
+        loop {
+            self.sleep.as_mut().await;
+            match self.deadline {
+                Some(deadline) if deadline <= tokio::time::Instant::now() => return,
+                Some(deadline) => self.sleep.as_mut().reset(deadline),
+                None => self.sleep.as_mut().reset(tokio::time::Instant::now() + NEVER),
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What connections share: trust, sockets, and the memory of which transport works here.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, TransportConfig, VarInt};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+
+/// The protocol's name in the handshake.
+const ALPN: &[u8] = b"linnet/1";
+/// How long the transport that won a race keeps its head start. After that QUIC gets another chance.
+const WINNER_LASTS: Duration = Duration::from_secs(600);
+/// Bytes in flight to the client on its one stream.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// Bytes in flight to the server.
+const SEND_WINDOW: u64 = 256 * 1024;
+/// A peer that is silent this long is gone. The session's own heartbeats notice sooner.
+const IDLE_TIMEOUT: VarInt = VarInt::from_u32(15 * 60 * 1000);
+/// Kernel buffers of the socket that all QUIC connections share, bytes; the system may grant less.
+const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Which servers to trust.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Those that the public certificate authorities vouch for, from a list inside this library (Mozilla's).
+    #[default]
+    PublicAuthorities,
+    /// Those that these authorities vouch for: one or more certificates as PEM.
+    Authorities(Vec<u8>),
+    /// **Anyone.** The connection is encrypted, but whoever is in between can read and change everything.
+    /// Only for a development server's self-signed certificate.
+    DangerAcceptAnyCertificate,
+}
+
+/// What several clients of one process share: one TLS configuration, one UDP socket.
+///
+/// Cheap to clone. Give it to each client through [`Options::network`](crate::Options::network).
+#[derive(Debug, Clone)]
+pub struct Network {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tls: Arc<ClientConfig>,
+    quic: quinn::ClientConfig,
+    source: Option<IpAddr>,
+    /// One socket per address family, opened when first needed.
+    endpoints: Mutex<[Option<Endpoint>; 2]>,
+    /// When TLS last beat QUIC.
+    tls_won: Mutex<Option<Instant>>,
+}
+
+impl Network {
+    /// A network that trusts these servers.
+    pub fn new(trust: &Trust) -> Result<Self> {
+        Self::from_source(trust, None)
+    }
+
+    /// The same, with connections made from this local address. Several sources allow more TCP connections to one server
+    /// than one has ports.
+    pub fn from_source(trust: &Trust, source: Option<IpAddr>) -> Result<Self> {
+        let tls = tls_config(trust)?;
+        let quic = QuicClientConfig::try_from(tls.clone()).map_err(|error| Error::Options(error.to_string()))?;
+        let mut quic = quinn::ClientConfig::new(Arc::new(quic));
+        quic.transport_config(Arc::new(transport_config()));
+        let inner =
+            Inner { tls: Arc::new(tls), quic, source, endpoints: Mutex::default(), tls_won: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn tls_config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.inner.tls)
+    }
+
+    pub(crate) fn quic_config(&self) -> quinn::ClientConfig {
+        self.inner.quic.clone()
+    }
+
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.inner.source
+    }
+
+    /// The endpoint for an address family.
+    pub(crate) fn quic_endpoint(&self, ipv4: bool) -> io::Result<Endpoint> {
+        let mut endpoints = self.inner.endpoints.lock();
+        let slot = &mut endpoints[usize::from(ipv4)];
+        if let Some(endpoint) = slot {
+            return Ok(endpoint.clone());
+        }
+        let any = if ipv4 { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        let source = self.inner.source.filter(|source| source.is_ipv4() == ipv4).unwrap_or(any);
+        let socket = std::net::UdpSocket::bind(SocketAddr::new(source, 0))?;
+        let tuned = socket2::SockRef::from(&socket);
+        // As much as the system grants; less only costs throughput.
+        let _ = tuned.set_recv_buffer_size(SOCKET_BUFFER);
+        let _ = tuned.set_send_buffer_size(SOCKET_BUFFER);
+        let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(quinn::TokioRuntime))?;
+        *slot = Some(endpoint.clone());
+        Ok(endpoint)
+    }
+
+    /// Whether TLS beat QUIC not long ago.
+    pub(crate) fn tls_won_last(&self) -> bool {
+        self.inner.tls_won.lock().is_some_and(|at| at.elapsed() < WINNER_LASTS)
+    }
+
+    /// Remembers who won a race.
+    pub(crate) fn note_winner(&self, tls: bool) {
+        let mut won = self.inner.tls_won.lock();
+        if !tls {
+            *won = None;
+        } else if won.is_none_or(|at| at.elapsed() >= WINNER_LASTS) {
+            *won = Some(Instant::now());
+        }
+    }
+}
+
+fn tls_config(trust: &Trust) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Options(error.to_string()))?;
+    let mut config = match trust {
+        Trust::PublicAuthorities => {
+            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            builder.with_root_certificates(roots).with_no_client_auth()
+        }
+        Trust::Authorities(pem) => builder.with_root_certificates(authorities(pem)?).with_no_client_auth(),
+        Trust::DangerAcceptAnyCertificate => {
+            tracing::warn!("certificates are not checked: anyone in between can read and change everything");
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider))).with_no_client_auth()
+        }
+    };
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(config)
+}
+
+fn authorities(pem: &[u8]) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| Error::Options(format!("the authorities' PEM: {error}")))?;
+        roots.add(certificate).map_err(|error| Error::Options(format!("an authority's certificate: {error}")))?;
+    }
+    if roots.is_empty() {
+        return Err(Error::Options("the authorities' PEM holds no certificate".to_owned()));
+    }
+    Ok(roots)
+}
+
+/// Small windows and no datagrams: one stream of frames needs no more, and they are memory for every connection.
+fn transport_config() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(0u32.into())
+        .max_concurrent_uni_streams(0u32.into())
+        .stream_receive_window(STREAM_WINDOW.into())
+        .receive_window(STREAM_WINDOW.into())
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(Some(IdleTimeout::from(IDLE_TIMEOUT)));
+    transport
+}
+
+/// Takes any certificate, as long as the server holds its key.
+#[derive(Debug)]
+struct AcceptAny(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
