@@ -16,6 +16,10 @@ pub struct Config {
     /// How long a retry under the same client_msg_id is recognised. Default 7d. A retry after that is another message.
     #[serde(with = "duration")]
     pub dedupe_window: Duration,
+    /// How long a message that was made in one call may be sent by its id in another. Default 1d, at most `dedupe_window`.
+    /// After that, the id is unknown.
+    #[serde(with = "duration")]
+    pub prepared_window: Duration,
     /// How long authors may withdraw their own messages. Default 2m; 0ms for ever.
     #[serde(with = "duration")]
     pub recall_window: Duration,
@@ -65,6 +69,7 @@ impl Default for Config {
             content_limit: ByteSize(64 << 10),
             mention_limit: 100,
             dedupe_window: Duration::from_secs(7 * 86_400),
+            prepared_window: Duration::from_secs(86_400),
             recall_window: Duration::from_secs(120),
             edit_window: Duration::ZERO,
             history_limit: 200,

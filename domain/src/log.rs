@@ -140,6 +140,17 @@ impl Log {
         conversation: ConversationId,
         draft: Draft,
     ) -> Result<Submitted> {
+        self.append_as(app, conversation, draft, None).await
+    }
+
+    /// [`Self::append`], under an id that was given out before. The caller sees to it that no other entry gets it.
+    pub(crate) async fn append_as(
+        self: &Arc<Self>,
+        app: &Arc<store::App>,
+        conversation: ConversationId,
+        draft: Draft,
+        given: Option<MessageId>,
+    ) -> Result<Submitted> {
         let number = AppNumber(app.number);
         let digest = if draft.client_msg_id.is_empty() { 0 } else { digest(&draft.body) };
         if !draft.client_msg_id.is_empty() {
@@ -152,7 +163,10 @@ impl Log {
         if !lane.is_started() {
             self.start(&lane).await?;
         }
-        let message_id = self.message_id(number).await?;
+        let message_id = match given {
+            Some(id) => id,
+            None => self.message_id(number).await?,
+        };
         let (reply, outcome) = oneshot::channel();
         let entry = entry::Entry {
             message_id: message_id.0,
@@ -383,7 +397,7 @@ impl Log {
     }
 
     /// Writes a user's membership row, unless there is one.
-    async fn join(&self, app: AppNumber, user: UserId, conversation: ConversationId) -> Result<()> {
+    pub(crate) async fn join(&self, app: AppNumber, user: UserId, conversation: ConversationId) -> Result<()> {
         let key = MembershipKey { app, user, conversation };
         let membership = store::Membership {
             conversation: Some(conversation.to_wire()),

@@ -5,6 +5,7 @@
 
 mod change;
 mod history;
+mod prepared;
 
 use std::sync::Arc;
 
@@ -87,6 +88,10 @@ impl Messages {
     /// `Invalid`; `NotFound(User|Group|Conversation)`; `Denied(Blocked|NotFriends|NotMember|Muted|Credential)`;
     /// `Reused` if another content was sent under this client_msg_id; `Full`, `Limited`, `Unavailable`.
     pub async fn submit(&self, caller: &Caller, message: Outgoing) -> Result<Submitted> {
+        self.submit_as(caller, message, None).await
+    }
+
+    async fn submit_as(&self, caller: &Caller, message: Outgoing, given: Option<MessageId>) -> Result<Submitted> {
         self.check_content(&message.content)?;
         if !(1..=CLIENT_MSG_ID_LIMIT).contains(&message.client_msg_id.len()) {
             return Err(invalid("client_msg_id", "must be 1 to 64 bytes"));
@@ -98,7 +103,7 @@ impl Messages {
         }
         let Outgoing { conversation, client_msg_id, content, .. } = message;
         let draft = Draft { sender, client_msg_id, body: Body::Message(content), more: None };
-        self.log.append(caller.app_shared(), conversation, draft).await
+        self.log.append_as(caller.app_shared(), conversation, draft, given).await
     }
 
     /// [`Self::submit`] and wait.

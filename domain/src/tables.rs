@@ -44,6 +44,8 @@ tables! {
     LEASE = 14, "lease", Sorted;
     /// When a user was last connected. Home: the user.
     LAST_SEEN = 15, "last_seen", Map;
+    /// Messages that a user made and may yet send. Home: the user.
+    PREPARED = 16, "prepared", Map, expires;
 
     /// State of a conversation's log. Home: the conversation.
     HEAD = 20, "head", Map;

@@ -10,7 +10,6 @@ use super::{Messages, Outgoing, Sent, invalid};
 use crate::caller::Caller;
 use crate::error::Result;
 use crate::ids::{AppNumber, ConversationId, MessageId, UserId};
-use crate::log::Draft;
 use crate::tables;
 
 /// A message that is made but perhaps not sent.
@@ -55,7 +54,8 @@ impl Messages {
         let key = PreparedKey { app, user, message };
         let conversation = conversation.map(|conversation| conversation.to_wire());
         let mut batch = Batch::new(key.home());
-        let until = self.clock.now().plus(self.config.prepared_window);
+        // Once a retry is no longer recognised, the id must be gone too, or two messages could get it.
+        let until = self.clock.now().plus(self.config.prepared_window.min(self.config.dedupe_window));
         batch.put_expiring(&key, &store::Prepared { text, conversation }, until);
         self.store.commit(batch).await?;
         Ok(message)
@@ -83,8 +83,8 @@ impl Messages {
         if outgoing.online_only || prepared.and_then(|to| ConversationId::from_wire(&to)) != Some(outgoing.conversation) {
             return self.send(caller, outgoing).await;
         }
-        let Outgoing { conversation, content, .. } = outgoing;
         // The id is unique, so it is the client_msg_id too: whoever sends it twice sends one message.
-        self.submit_as(caller, conversation, content, message).await?.durable().await
+        let outgoing = Outgoing { client_msg_id: message.to_string(), ..outgoing };
+        self.submit_as(caller, outgoing, Some(message)).await?.durable().await
     }
 }
