@@ -1,76 +1,385 @@
 //! Groups: who is in them, in which role, and what may be done there.
+//!
+//! A group's record and its member rows lie in the home of its conversation, together with the log. So every change appends an entry that
+//! tells of it, in the same commit: whoever has read the log up to there knows the group as it was then.
+//! Each member has a membership row in the user's own home besides, which is written before the member row and removed after it.
+//! A crash in between leaves a membership row without a member row: every reader passes over it, and the same call once more completes it.
+//!
+//! What dialects forbid beyond this (who may invite to which kind of group) is their own; privileged callers may do everything.
 
-use proto::store;
+mod change;
+mod create;
+mod membership;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use proto::store::{GroupKind, Role};
+use proto::{entry, store};
+use storage::{Batch, Home, Key, Rest, Scan, Store, Table};
 
 use crate::caller::Caller;
-use crate::conversations::Page;
-use crate::error::Result;
-use crate::ids::{GroupId, GroupRef, UserId};
+use crate::config::Config;
+use crate::conversations::{MembershipKey, Page};
+use crate::counters::Counters;
+use crate::error::{Denial, Error, Noun, Result};
+use crate::ids::{AppNumber, ConversationId, GroupId, GroupRef, UserId};
+use crate::log::{Changes, Draft, Log};
+use crate::names::{Names, Space};
+use crate::{page, tables};
 
-/// A new group. A user who creates one becomes its owner; the app names one, or none.
-#[derive(Debug, Clone, Default)]
-pub struct NewGroup {
-    /// The app's own id; unique in the app.
-    pub gid: Option<String>,
-    pub name: String,
-    pub avatar: String,
-    pub introduction: String,
-    pub announcement: String,
-    pub extension: String,
-    pub custom_fields: String,
-    pub kind: store::GroupKind,
-    pub join_policy: store::JoinPolicy,
-    /// For a privileged caller: who owns it. `None` with a user as caller means the caller; with a server, nobody.
-    pub owner: Option<UserId>,
-    /// Whether the owner is a member too (gobelieve: no, unless listed).
-    pub owner_is_member: bool,
-    /// Further members and their roles.
-    pub members: Vec<(UserId, store::Role)>,
-    /// Names shown in the group, by user.
-    pub cards: Vec<(UserId, String)>,
+pub use change::{GroupChange, MemberChange};
+pub use create::NewGroup;
+pub use membership::Added;
+
+/// A group's own record.
+///
+/// home: the group's conversation.  rest: empty.  value: `store.Group`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupKey {
+    pub(crate) app: AppNumber,
+    pub(crate) group: GroupId,
 }
 
-#[derive(Debug, Clone, Default)]
-pub struct GroupChange {
-    pub name: Option<String>,
-    pub avatar: Option<String>,
-    pub introduction: Option<String>,
-    pub announcement: Option<String>,
-    pub extension: Option<String>,
-    pub custom_fields: Option<String>,
-    pub join_policy: Option<store::JoinPolicy>,
-    pub muted_until: Option<i64>,
+impl Key for GroupKey {
+    const TABLE: Table = tables::GROUP;
+    type Record = store::Group;
+    fn home(&self) -> Home {
+        tables::group(self.app, self.group)
+    }
+    fn rest(&self, _out: &mut Rest) {}
 }
 
-/// What became of one user of a batch.
-#[derive(Debug, Clone)]
-pub enum Added { Yes, Already, Failed(crate::error::Error) }
+/// A member of a group.
+///
+/// home: the group's conversation.  rest: user id as u64.  value: `store.Member`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemberKey {
+    pub(crate) app: AppNumber,
+    pub(crate) group: GroupId,
+    pub(crate) user: UserId,
+}
+
+impl Key for MemberKey {
+    const TABLE: Table = tables::MEMBER;
+    type Record = store::Member;
+    fn home(&self) -> Home {
+        tables::group(self.app, self.group)
+    }
+    fn rest(&self, out: &mut Rest) {
+        out.u64(self.user.0);
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
-pub struct Groups {}
+pub struct Groups {
+    store: Store,
+    counters: Counters,
+    names: Names,
+    log: Arc<Log>,
+    turns: Turns,
+    limits: Limits,
+}
+
+/// The settings that concern groups.
+#[derive(Debug, Clone)]
+struct Limits {
+    gid: usize,
+    name: usize,
+    text: usize,
+    capacity: u32,
+    batch: usize,
+    page: usize,
+}
 
 impl Groups {
-    pub async fn create(&self, caller: &Caller, new: NewGroup) -> Result<store::Group> { todo!() }
-    /// A group that the caller may see (member, or privileged; public groups for anyone). # Errors: `NotFound(Group)`.
-    pub async fn find(&self, caller: &Caller, group: &GroupRef) -> Result<store::Group> { todo!() }
-    pub async fn update(&self, caller: &Caller, group: GroupId, change: GroupChange) -> Result<store::Group> { todo!() }
-    pub async fn dismiss(&self, caller: &Caller, group: GroupId) -> Result<()> { todo!() }
-    /// Adds members without asking them, as far as the caller may. At most 500 a call. One result per user, in order.
-    pub async fn add_members(&self, caller: &Caller, group: GroupId, users: &[(UserId, String)]) -> Result<Vec<(UserId, Added)>> { todo!() }
-    pub async fn remove_members(&self, caller: &Caller, group: GroupId, users: &[UserId]) -> Result<()> { todo!() }
-    pub async fn join(&self, caller: &Caller, group: GroupId) -> Result<()> { todo!() }
-    pub async fn leave(&self, caller: &Caller, group: GroupId) -> Result<()> { todo!() }
-    /// Members by user id.
-    pub async fn members(&self, caller: &Caller, group: GroupId, cursor: Option<&[u8]>, limit: usize) -> Result<Page<store::Member>> { todo!() }
-    /// One's own or another's membership; `None` if not a member.
-    pub async fn member(&self, caller: &Caller, group: GroupId, user: UserId) -> Result<Option<store::Member>> { todo!() }
-    /// Groups that the caller is in.
-    pub async fn list(&self, caller: &Caller, cursor: Option<&[u8]>, limit: usize) -> Result<Page<store::Group>> { todo!() }
+    pub(crate) fn new(store: Store, counters: Counters, log: Arc<Log>, config: &Config) -> Self {
+        Self {
+            names: Names::new(store.clone()),
+            store,
+            counters,
+            log,
+            turns: Turns::default(),
+            limits: Limits {
+                gid: config.uid_limit,
+                name: config.name_limit,
+                text: config.text_limit,
+                capacity: config.group_capacity,
+                batch: config.group_batch,
+                page: config.page_limit.max(config.group_batch),
+            },
+        }
+    }
+
+    /// A group that the caller may see: as a member, as a privileged caller, or anyone where the group is not a private one.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, also for one that was dismissed or is not the caller's to see.
+    pub async fn find(&self, caller: &Caller, group: &GroupRef) -> Result<store::Group> {
+        let absent = Error::NotFound(Noun::Group);
+        let app = caller.app();
+        let id = match group {
+            GroupRef::Id(id) => *id,
+            GroupRef::Gid(gid) => GroupId(self.names.target(app, Space::Gid, gid).await?.unwrap_or(0)),
+            GroupRef::Number(number) => {
+                GroupId(self.names.target(app, Space::Gid, &number.to_string()).await?.unwrap_or(0))
+            }
+        };
+        let found = self.record(app, id).await?;
+        let is_meant = match group {
+            GroupRef::Id(_) => true,
+            GroupRef::Gid(gid) => gid_of(&found) == *gid,
+            GroupRef::Number(number) => found.id == *number || found.gid == number.to_string(),
+        };
+        if !is_meant {
+            return Err(absent);
+        }
+        let open = matches!(found.kind(), GroupKind::Public | GroupKind::Meeting | GroupKind::Room);
+        if caller.is_privileged() || (open && caller.user().is_ok()) || self.role(caller, &found).await?.is_some() {
+            return Ok(found);
+        }
+        Err(absent)
+    }
+
+    /// Members by user id, for members and privileged callers.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember)`; `Invalid` for a cursor that is none.
+    pub async fn members(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        cursor: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<store::Member>> {
+        let from = page::after(cursor)?;
+        let limit = limit.clamp(1, self.limits.page);
+        self.standing(caller, &self.record(caller.app(), group).await?).await?;
+        let scan = Scan::<MemberKey>::new(tables::group(caller.app(), group), limit + 1).from(|rest| {
+            rest.u64(from);
+        });
+        let members = self.store.scan(scan).await?.into_iter().map(|row| row.record).collect();
+        Ok(page::cut(members, limit, |member| member.user))
+    }
+
+    /// One's own or another's membership; `None` if not a member. Others' are for members and privileged callers.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember)`.
+    pub async fn member(&self, caller: &Caller, group: GroupId, user: UserId) -> Result<Option<store::Member>> {
+        let record = self.record(caller.app(), group).await?;
+        if !caller.user().is_ok_and(|own| own == user) {
+            self.standing(caller, &record).await?;
+        }
+        self.member_row(caller.app(), group, user).await
+    }
+
+    /// Groups that the caller is in, by group id. A page may hold fewer than `limit` although more follow.
+    ///
+    /// # Errors
+    /// `Invalid` for a cursor that is none.
+    pub async fn list(&self, caller: &Caller, cursor: Option<&[u8]>, limit: usize) -> Result<Page<store::Group>> {
+        let (app, user) = (caller.app(), caller.user()?);
+        let from = page::after(cursor)?;
+        let limit = limit.clamp(1, self.limits.page);
+        let bound = |group: u64| {
+            let conversation = ConversationId::Group(GroupId(group));
+            move |rest: &mut Rest| MembershipKey { app, user, conversation }.rest(rest)
+        };
+        let scan = Scan::<MembershipKey>::new(tables::user(app, user), limit + 1).from(bound(from)).to(bound(u64::MAX));
+        let rows = self.store.scan(scan).await?.into_iter();
+        let ids = rows.filter_map(|row| match ConversationId::from_wire(row.record.conversation.as_ref()?)? {
+            ConversationId::Group(group) => Some(group),
+            ConversationId::Direct { .. } | ConversationId::Notices(_) => None,
+        });
+        let Page { items: ids, next } = page::cut(ids.collect(), limit, |group: &GroupId| group.0);
+        let members: Vec<_> = ids.iter().map(|group| MemberKey { app, group: *group, user }).collect();
+        let groups: Vec<_> = ids.iter().map(|group| GroupKey { app, group: *group }).collect();
+        let members = self.store.get_many(&members).await?;
+        let groups = self.store.get_many(&groups).await?;
+        let is_in = |(group, member): (Option<store::Group>, Option<store::Member>)| {
+            group.filter(|group| member.is_some() && !group.dismissed)
+        };
+        Ok(Page { items: groups.into_iter().zip(members).filter_map(is_in).collect(), next })
+    }
+
+    /// A group's record, unless the group was dismissed.
+    async fn record(&self, app: AppNumber, group: GroupId) -> Result<store::Group> {
+        let found = self.store.get(&GroupKey { app, group }).await?;
+        found.filter(|found| !found.dismissed).ok_or(Error::NotFound(Noun::Group))
+    }
+
+    async fn member_row(&self, app: AppNumber, group: GroupId, user: UserId) -> Result<Option<store::Member>> {
+        Ok(self.store.get(&MemberKey { app, group, user }).await?)
+    }
+
+    /// The caller's own role; `None` for who is not in the group. An owner need not be a member.
+    async fn role(&self, caller: &Caller, group: &store::Group) -> Result<Option<Role>> {
+        let Ok(user) = caller.user() else { return Ok(None) };
+        if group.owner == user.0 {
+            return Ok(Some(Role::Owner));
+        }
+        let member = self.member_row(caller.app(), GroupId(group.id), user).await?;
+        Ok(member.map(|member| member.role()))
+    }
+
+    /// What the caller counts as in a group.
+    ///
+    /// # Errors
+    /// `Denied(NotMember)`.
+    async fn standing(&self, caller: &Caller, group: &store::Group) -> Result<Standing> {
+        if caller.is_privileged() {
+            return Ok(Standing::App);
+        }
+        self.role(caller, group).await?.map(Standing::Role).ok_or(Error::Denied(Denial::NotMember))
+    }
+
+    /// Commits a change of a group together with the entry that tells of it.
+    ///
+    /// # Errors
+    /// [`Error::is_conflict`] when the group changed meanwhile, and what the log says.
+    async fn write(&self, caller: &Caller, change: Change, tip: entry::Tip) -> Result<store::Group> {
+        let app = caller.app();
+        let group = GroupId(change.after.id);
+        let told = Arc::new(std::sync::OnceLock::new());
+        let written = Arc::clone(&told);
+        let more: Changes = Box::new(move |batch, place| {
+            let Change { before, mut after, members } = change;
+            // Invariant: every change of a group or its members makes `updated` larger. So a record that is unchanged
+            // proves that no member row has changed either, and is the one expectation that a change needs.
+            let earliest = before.as_ref().map_or(0, |before| before.updated + 1);
+            after.updated = place.time.0.max(earliest);
+            if before.is_none() {
+                after.created = place.time.0;
+            }
+            let key = GroupKey { app, group };
+            batch.expect_unchanged(&key, before.as_ref()).put(&key, &after);
+            let mut moved = false;
+            for member in members {
+                moved |= member.apply(app, group, after.history_visible, batch, place.seq.0, place.time.0);
+            }
+            place.head.members_version += u64::from(moved);
+            let _ = written.set(after);
+        });
+        let draft = Draft {
+            sender: caller.user().unwrap_or_default(),
+            client_msg_id: String::new(),
+            body: entry::entry::Body::Tip(tip),
+            more: Some(more),
+        };
+        self.log.write(caller.app_shared(), ConversationId::Group(group), draft).await?;
+        Ok(told.get().expect("an entry that is durable had its changes built").clone())
+    }
 }
 
 /// What string dialects call a group.
 #[must_use]
 pub fn gid_of(group: &store::Group) -> String {
     if group.gid.is_empty() { group.id.to_string() } else { group.gid.clone() }
+}
+
+/// What a caller counts as in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The app itself: may do everything.
+    App,
+    /// A member, or an owner who is none.
+    Role(Role),
+}
+
+impl Standing {
+    /// # Errors
+    /// `Denied(NotAdmin)` for plain members.
+    fn require_admin(self) -> Result<()> {
+        if self == Self::Role(Role::Member) { Err(Error::Denied(Denial::NotAdmin)) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// `Denied(NotOwner)` for members and admins.
+    fn require_owner(self) -> Result<()> {
+        match self {
+            Self::App | Self::Role(Role::Owner) => Ok(()),
+            Self::Role(Role::Admin | Role::Member) => Err(Error::Denied(Denial::NotOwner)),
+        }
+    }
+
+    /// Owners stand above admins and members, and admins above members.
+    ///
+    /// # Errors
+    /// `Denied(NotAdmin)` or `Denied(NotOwner)`, by what would have been needed.
+    fn require_above(self, other: Role) -> Result<()> {
+        self.require_admin()?;
+        if other == Role::Member { Ok(()) } else { self.require_owner() }
+    }
+}
+
+/// What changes in a group's home.
+struct Change {
+    /// The record that the change was decided on; `None` for a new group.
+    before: Option<store::Group>,
+    after: store::Group,
+    members: Vec<MemberRow>,
+}
+
+/// A member row that changes.
+enum MemberRow {
+    /// A new one; when and from where on is decided with the entry's place.
+    Joins(store::Member),
+    Changes(store::Member),
+    Leaves(UserId),
+}
+
+impl MemberRow {
+    /// Adds the row to the batch; says whether it changes who is a member.
+    fn apply(
+        self,
+        app: AppNumber,
+        group: GroupId,
+        history_visible: bool,
+        batch: &mut Batch,
+        seq: u64,
+        time: i64,
+    ) -> bool {
+        let key = |user| MemberKey { app, group, user };
+        match self {
+            Self::Joins(mut member) => {
+                // The entry that tells of the joining is the first that a new member may read.
+                member.join_seq = if history_visible { 1 } else { seq };
+                member.joined = time;
+                batch.put(&key(UserId(member.user)), &member);
+                true
+            }
+            Self::Changes(member) => {
+                batch.put(&key(UserId(member.user)), &member);
+                false
+            }
+            Self::Leaves(user) => {
+                batch.delete(&key(user));
+                true
+            }
+        }
+    }
+}
+
+/// Lets changes of one group go one after the other in this process, so that they do not keep losing races against each other.
+/// Other processes are met by the commit's expectation.
+#[derive(Debug)]
+struct Turns {
+    locks: Vec<tokio::sync::Mutex<()>>,
+    hasher: RandomState,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        // Groups share locks; the number only bounds how many change at once.
+        Self { locks: (0..256).map(|_| tokio::sync::Mutex::default()).collect(), hasher: RandomState::new() }
+    }
+}
+
+impl Turns {
+    async fn take(&self, app: AppNumber, group: GroupId) -> tokio::sync::MutexGuard<'_, ()> {
+        let slot = self.hasher.hash_one((app, group)) as usize % self.locks.len();
+        self.locks[slot].lock().await
+    }
 }

@@ -116,6 +116,8 @@ pub enum UserRef {
     Uid(String),
     /// By number: the user whose uid is that number; failing that, by id. Integer dialects.
     Number(u64),
+    /// By login name.
+    Username(String),
 }
 
 /// How a caller names a group.

@@ -107,7 +107,7 @@ impl Domain {
         let devices = devices::Devices::new(store.clone(), kicks.clone());
         let tokens = tokens::Tokens::new(store.clone(), clock.clone(), directory, users.clone(), kicks);
         let roster = roster::Roster::new(store.clone(), clock.clone(), log.clone(), &config);
-        let groups = groups::Groups::new(store.clone(), clock.clone(), counters, log.clone(), &config);
+        let groups = groups::Groups::new(store.clone(), counters, log.clone(), &config);
         let messages = messages::Messages::new(
             store.clone(),
             clock.clone(),

@@ -1,0 +1,300 @@
+//! Who comes and goes: adding, removing, joining, leaving.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use proto::store::{JoinPolicy, Role};
+use proto::{entry, store};
+use storage::Batch;
+
+use super::{Change, Groups, MemberKey, MemberRow, Standing};
+use crate::caller::Caller;
+use crate::conversations::MembershipKey;
+use crate::error::{Denial, Error, Noun, Result};
+use crate::ids::{AppNumber, ConversationId, GroupId, UserId};
+use crate::retry::Tries;
+use crate::text::check_text;
+
+/// Users' homes that one call writes at the same time; the store puts their commits together.
+const AT_ONCE: usize = 64;
+
+/// What became of one user of a batch.
+#[derive(Debug, Clone)]
+pub enum Added {
+    /// Is a member now.
+    Yes,
+    /// Was one before.
+    Already,
+    /// Could not be added: unknown, or the group is full.
+    Failed(Error),
+}
+
+impl Groups {
+    /// Adds members, with their names in the group, as far as the caller may, without asking them. One result per user, in order.
+    ///
+    /// Each new member's membership row is written first; then, in one commit, all member rows and the entry that tells of them.
+    /// A crash in between adds nobody; adding them again completes it.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(NotAdmin)`; `Invalid` for more than the configured number.
+    pub async fn add_members(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        users: &[(UserId, String)],
+    ) -> Result<Vec<(UserId, Added)>> {
+        self.check_batch(users.len())?;
+        users.iter().try_for_each(|(_, card)| check_text("card", card, self.limits.name))?;
+        let _turn = self.turns.take(caller.app(), group).await;
+        let mut tries = Tries::default();
+        loop {
+            let before = self.record(caller.app(), group).await?;
+            let standing = self.standing(caller, &before).await?;
+            if !before.members_may_invite {
+                standing.require_admin()?;
+            }
+            let (results, new) = self.sort_out(caller.app(), &before, users).await?;
+            if self.admit(caller, before, new, &mut tries).await? {
+                return Ok(results);
+            }
+        }
+    }
+
+    /// Joins a group that is open to all. Joining again changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(JoinClosed)`, `Denied(GroupFull)`.
+    pub async fn join(&self, caller: &Caller, group: GroupId) -> Result<()> {
+        let user = caller.user()?;
+        let _turn = self.turns.take(caller.app(), group).await;
+        let mut tries = Tries::default();
+        loop {
+            let before = self.record(caller.app(), group).await?;
+            if self.member_row(caller.app(), group, user).await?.is_some() {
+                return Ok(());
+            }
+            if before.join_policy() != JoinPolicy::Open && !caller.is_privileged() && before.owner != user.0 {
+                return Err(Error::Denied(Denial::JoinClosed));
+            }
+            let (results, new) = self.sort_out(caller.app(), &before, &[(user, String::new())]).await?;
+            if let Some((_, Added::Failed(error))) = results.into_iter().next() {
+                return Err(error);
+            }
+            if self.admit(caller, before, new, &mut tries).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes members, all of them or none. Whoever is no member is passed over.
+    ///
+    /// In one commit, the member rows go and an entry tells the others; then each removed user's membership row goes, and a notice tells the
+    /// user. After a crash in between they are no members any more, and do not know yet; removing them again tells them.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember)`; `Denied(NotAdmin)` or `Denied(NotOwner)` if the caller may not remove one of them;
+    /// `Denied(OwnerCannotLeave)` for an owner who removes the owner; `Invalid` for more than the configured number.
+    pub async fn remove_members(&self, caller: &Caller, group: GroupId, users: &[UserId]) -> Result<()> {
+        self.check_batch(users.len())?;
+        let users: Vec<UserId> = users.iter().copied().collect::<HashSet<_>>().into_iter().collect();
+        let kind = entry::tip::Kind::MembersRemoved;
+        let _turn = self.turns.take(caller.app(), group).await;
+        let mut tries = Tries::default();
+        loop {
+            let before = self.record(caller.app(), group).await?;
+            let standing = self.standing(caller, &before).await?;
+            standing.require_admin()?;
+            let rows = self.rows(caller.app(), group, &users).await?;
+            for member in &rows {
+                let role = role_in(&before, member);
+                if role == Role::Owner && standing == Standing::Role(Role::Owner) {
+                    return Err(Error::Denied(Denial::OwnerCannotLeave));
+                }
+                standing.require_above(role)?;
+            }
+            if self.dismiss_members(caller, before, &rows, kind, &mut tries).await? {
+                break;
+            }
+        }
+        self.see_off(caller, group, users, kind).await
+    }
+
+    /// Leaves a group. As [`Self::remove_members`], by oneself.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(OwnerCannotLeave)`.
+    pub async fn leave(&self, caller: &Caller, group: GroupId) -> Result<()> {
+        let (app, user) = (caller.app(), caller.user()?);
+        let kind = entry::tip::Kind::MemberLeft;
+        let _turn = self.turns.take(app, group).await;
+        let mut tries = Tries::default();
+        loop {
+            let before = self.record(app, group).await?;
+            if before.owner == user.0 {
+                return Err(Error::Denied(Denial::OwnerCannotLeave));
+            }
+            let rows = self.rows(app, group, &[user]).await?;
+            let membership = MembershipKey { app, user, conversation: ConversationId::Group(group) };
+            if rows.is_empty() && self.store.get(&membership).await?.is_none() {
+                return Err(Error::Denied(Denial::NotMember));
+            }
+            if self.dismiss_members(caller, before, &rows, kind, &mut tries).await? {
+                break;
+            }
+        }
+        self.see_off(caller, group, vec![user], kind).await
+    }
+
+    /// Writes each user's membership row, unless there is one.
+    pub(super) async fn add_memberships(&self, app: AppNumber, group: GroupId, users: Vec<UserId>) -> Result<()> {
+        let conversation = ConversationId::Group(group);
+        let writes = users.into_iter().map(|user| self.log.join(app, user, conversation));
+        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// What will become of each user, and the rows of those who can be added.
+    async fn sort_out(
+        &self,
+        app: AppNumber,
+        group: &store::Group,
+        users: &[(UserId, String)],
+    ) -> Result<(Vec<(UserId, Added)>, Vec<store::Member>)> {
+        let ids: Vec<UserId> = users.iter().map(|(user, _)| *user).collect();
+        let unknown = self.unknown(app, &ids).await?;
+        let mut members: HashSet<UserId> =
+            self.rows(app, GroupId(group.id), &ids).await?.iter().map(|member| UserId(member.user)).collect();
+        let capacity = if group.capacity == 0 { self.limits.capacity } else { group.capacity };
+        let mut room = capacity.saturating_sub(group.members);
+        let mut new = Vec::new();
+        let mut results = Vec::with_capacity(users.len());
+        for ((user, card), unknown) in users.iter().zip(unknown) {
+            let result = if unknown {
+                Added::Failed(Error::NotFound(Noun::User))
+            } else if members.contains(user) {
+                Added::Already
+            } else if room == 0 {
+                Added::Failed(Error::Denied(Denial::GroupFull))
+            } else {
+                room -= 1;
+                members.insert(*user);
+                let role = if group.owner == user.0 { Role::Owner } else { Role::Member };
+                let (user, role) = (user.0, role as i32);
+                new.push(store::Member { user, role, card: card.clone(), ..store::Member::default() });
+                Added::Yes
+            };
+            results.push((*user, result));
+        }
+        Ok((results, new))
+    }
+
+    /// Makes these users members. `false` after a lost race.
+    async fn admit(
+        &self,
+        caller: &Caller,
+        before: store::Group,
+        new: Vec<store::Member>,
+        tries: &mut Tries,
+    ) -> Result<bool> {
+        if new.is_empty() {
+            return Ok(true);
+        }
+        let users: Vec<u64> = new.iter().map(|member| member.user).collect();
+        let ids = users.iter().copied().map(UserId).collect();
+        self.add_memberships(caller.app(), GroupId(before.id), ids).await?;
+        let mut after = before.clone();
+        after.members += u32::try_from(new.len()).expect("no more than a batch");
+        let kind = entry::tip::Kind::MembersAdded as i32;
+        let tip = entry::Tip { kind, users, ..entry::Tip::default() };
+        let change =
+            Change { before: Some(before), after, members: new.into_iter().map(MemberRow::Joins).collect() };
+        self.settled(self.write(caller, change, tip).await, tries).await
+    }
+
+    /// Removes these members' rows. `false` after a lost race.
+    async fn dismiss_members(
+        &self,
+        caller: &Caller,
+        before: store::Group,
+        rows: &[store::Member],
+        kind: entry::tip::Kind,
+        tries: &mut Tries,
+    ) -> Result<bool> {
+        if rows.is_empty() {
+            return Ok(true);
+        }
+        let mut after = before.clone();
+        after.members = after.members.saturating_sub(u32::try_from(rows.len()).expect("no more than a batch"));
+        let users = rows.iter().map(|member| member.user).collect();
+        let tip = entry::Tip { kind: kind as i32, users, ..entry::Tip::default() };
+        let members = rows.iter().map(|member| MemberRow::Leaves(UserId(member.user))).collect();
+        let change = Change { before: Some(before), after, members };
+        self.settled(self.write(caller, change, tip).await, tries).await
+    }
+
+    pub(super) async fn settled(&self, outcome: Result<store::Group>, tries: &mut Tries) -> Result<bool> {
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conflict() => tries.lost().await.map(|()| false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the group out of former members' homes and tells them.
+    async fn see_off(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        users: Vec<UserId>,
+        kind: entry::tip::Kind,
+    ) -> Result<()> {
+        let goodbyes = users.into_iter().map(|user| self.see_off_one(caller, group, user, kind));
+        stream::iter(goodbyes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    async fn see_off_one(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        user: UserId,
+        kind: entry::tip::Kind,
+    ) -> Result<()> {
+        let (app, conversation) = (caller.app(), ConversationId::Group(group));
+        let key = MembershipKey { app, user, conversation };
+        if self.store.get(&key).await?.is_none() {
+            return Ok(());
+        }
+        let mut batch = Batch::new(storage::Key::home(&key));
+        batch.delete(&key);
+        self.store.commit(batch).await?;
+        // Another process may have added the user again after the member row went and before this row did.
+        if self.member_row(app, group, user).await?.is_some() {
+            return self.log.join(app, user, conversation).await;
+        }
+        let tip =
+            entry::Tip { kind: kind as i32, users: vec![user.0], group: group.0, ..entry::Tip::default() };
+        self.log.notice(caller.app_shared(), user, caller.user().unwrap_or_default(), tip).await
+    }
+
+    /// The rows of those of these users who are members.
+    async fn rows(&self, app: AppNumber, group: GroupId, users: &[UserId]) -> Result<Vec<store::Member>> {
+        let keys: Vec<_> = users.iter().map(|user| MemberKey { app, group, user: *user }).collect();
+        Ok(self.store.get_many(&keys).await?.into_iter().flatten().collect())
+    }
+
+    fn check_batch(&self, count: usize) -> Result<()> {
+        if count > self.limits.batch {
+            return Err(Error::Invalid { field: "users", message: format!("at most {} at once", self.limits.batch) });
+        }
+        Ok(())
+    }
+}
+
+/// A member's role; the group's own record says who owns it.
+pub(super) fn role_in(group: &store::Group, member: &store::Member) -> Role {
+    match member.role() {
+        _ if group.owner == member.user => Role::Owner,
+        // The row of a former owner: handing over changes both in one commit, so this is a member like any other.
+        Role::Owner => Role::Member,
+        role => role,
+    }
+}
