@@ -1,0 +1,223 @@
+//! The domain's records in the wire's words. Pages are cut to what one frame may carry; cursors and verdicts say so.
+
+use bytes::Bytes;
+use domain::conversations::{Conversation, Page, Synced, Verdict};
+use domain::messages::{History, Sent};
+use domain::presence::State;
+use domain::{ConversationId, UserId, entry, record, users};
+use proto::{Message, wire};
+
+/// Room in a frame for what surrounds the entries of a page.
+const ENVELOPE: usize = 4 << 10;
+
+pub(crate) fn send_ack(sent: &Sent) -> wire::SendAck {
+    wire::SendAck {
+        client_msg_id: String::new(),
+        conversation: Some(sent.conversation.to_wire()),
+        epoch: sent.epoch.0,
+        seq: sent.seq.0,
+        message_id: sent.message_id.0,
+        time: sent.time,
+    }
+}
+
+/// Entries in the order asked for; what does not fit is left for the next request.
+pub(crate) fn history(conversation: ConversationId, mut history: History, most: usize) -> wire::HistoryPage {
+    let whole = fitting(history.entries.iter(), most.saturating_sub(ENVELOPE));
+    if whole < history.entries.len() {
+        history.entries.truncate(whole);
+        history.complete = false;
+    }
+    wire::HistoryPage {
+        conversation: Some(conversation.to_wire()),
+        epoch: history.epoch,
+        entries: history.entries,
+        complete: history.complete,
+        first_seq: history.first_seq,
+        last_seq: history.last_seq,
+    }
+}
+
+/// Conversations compared. Every conversation of the page is told of; where entries do not fit, the older ones are left out and
+/// the verdict says so.
+pub(crate) fn sync(page: Page<Synced>, most: usize) -> wire::SyncPage {
+    let share = most.saturating_sub(ENVELOPE) / page.items.len().max(1);
+    let mut left = most.saturating_sub(ENVELOPE);
+    let mut conversations = Vec::with_capacity(page.items.len());
+    let count = page.items.len();
+    for (index, mut synced) in page.items.into_iter().enumerate() {
+        // What earlier conversations did not use is there for later ones, and each later one keeps its share.
+        let reserved = share * (count - index - 1);
+        // The newest entry is in the list of entries already.
+        synced.conversation.last = None;
+        let state = conversation(synced.conversation, None);
+        let room = left.saturating_sub(reserved).saturating_sub(state.encoded_len() + 64);
+        let kept = fitting(synced.entries.iter().rev(), room);
+        let cut = synced.entries.len() - kept;
+        let entries = synced.entries.split_off(cut);
+        let oldest = entries.first().map_or(state.last_seq + 1, |entry| entry.seq);
+        let (verdict, from_seq) = match synced.verdict {
+            Verdict::Complete if cut == 0 => (wire::Verdict::Complete, 0),
+            Verdict::Complete => (wire::Verdict::Truncated, oldest),
+            Verdict::Truncated { from } => (wire::Verdict::Truncated, if cut == 0 { from.0 } else { oldest }),
+            // After a reset nothing is held, so that entries starting past the first are a gap that the client sees.
+            Verdict::Reset => (wire::Verdict::Reset, oldest),
+        };
+        let synced =
+            wire::ConversationSync { state: Some(state), verdict: verdict.into(), entries, from_seq };
+        left = left.saturating_sub(synced.encoded_len() + 8);
+        conversations.push(synced);
+    }
+    wire::SyncPage { conversations, next: page.next.unwrap_or_default() }
+}
+
+/// One conversation; `title` is its name and avatar, in lists.
+pub(crate) fn conversation(from: Conversation, title: Option<(String, String)>) -> wire::Conversation {
+    let (name, avatar) = title.unwrap_or_default();
+    wire::Conversation {
+        id: Some(from.id.to_wire()),
+        epoch: from.head.epoch,
+        last_seq: from.head.last_seq,
+        first_seq: from.first_seq.0,
+        read_seq: from.read_seq.0,
+        unread: from.unread,
+        peer_read_seq: from.peer_read_seq.0,
+        pinned: from.membership.pinned,
+        muted: from.membership.muted,
+        remark: from.membership.remark,
+        last: from.last,
+        name,
+        avatar,
+    }
+}
+
+/// A page of conversations. Newest entries are left out from where they would no longer fit; History has them.
+pub(crate) fn conversation_page(
+    mut conversations: Vec<wire::Conversation>,
+    next: Option<Bytes>,
+    most: usize,
+) -> wire::ConversationPage {
+    let mut left = most.saturating_sub(ENVELOPE);
+    for conversation in conversations.iter_mut().rev() {
+        let bare = conversation.encoded_len() - conversation.last.as_ref().map_or(0, Message::encoded_len);
+        left = left.saturating_sub(bare + 16);
+    }
+    for conversation in &mut conversations {
+        let entry = conversation.last.as_ref().map_or(0, Message::encoded_len);
+        if entry > left {
+            conversation.last = None;
+        } else {
+            left -= entry;
+        }
+    }
+    wire::ConversationPage { conversations, next: next.unwrap_or_default() }
+}
+
+pub(crate) fn receipts(conversation: ConversationId, marks: &[(UserId, record::Watermark)]) -> wire::ReceiptList {
+    let receipts = marks
+        .iter()
+        .map(|(user, mark)| wire::Receipt {
+            conversation: Some(conversation.to_wire()),
+            user: user.0,
+            seq: mark.seq,
+            time: mark.time,
+        })
+        .collect();
+    wire::ReceiptList { receipts }
+}
+
+pub(crate) fn presences(states: &[(UserId, State)]) -> wire::PresenceList {
+    let presences = states
+        .iter()
+        .map(|(user, state)| wire::Presence {
+            user: user.0,
+            online: state.online,
+            platforms: state.platforms.iter().map(|number| i32::try_from(*number).unwrap_or_default()).collect(),
+            last_seen: state.last_seen,
+        })
+        .collect();
+    wire::PresenceList { presences }
+}
+
+/// What anyone in the app may know of a user.
+pub(crate) fn user(from: &record::User) -> wire::User {
+    let profile = from.profile.clone().unwrap_or_default();
+    wire::User {
+        id: from.id,
+        uid: users::uid_of(from),
+        name: profile.name,
+        avatar: profile.avatar,
+        gender: profile.gender,
+        signature: profile.signature,
+        extension: profile.extension,
+    }
+}
+
+pub(crate) fn contact(from: &record::Contact, of: Option<&record::User>) -> wire::Contact {
+    let relation = match from.relation() {
+        record::Relation::None => wire::Relation::None,
+        record::Relation::Friend => wire::Relation::Friend,
+        record::Relation::Requested => wire::Relation::Requested,
+        record::Relation::Pending => wire::Relation::Pending,
+    };
+    wire::Contact {
+        user: Some(user_or_id(from.user, of)),
+        relation: relation.into(),
+        remark: from.remark.clone(),
+        blocked: from.blocked,
+        since: from.since,
+    }
+}
+
+pub(crate) fn member(from: &record::Member, of: Option<&record::User>) -> wire::Member {
+    wire::Member {
+        user: Some(user_or_id(from.user, of)),
+        role: role(Some(from)).into(),
+        card: from.card.clone(),
+        joined: from.joined,
+        muted_until: from.muted_until,
+    }
+}
+
+/// A group, and the role in it of whoever asks.
+pub(crate) fn group(from: &record::Group, member: Option<&record::Member>) -> wire::Group {
+    wire::Group {
+        id: from.id,
+        gid: domain::groups::gid_of(from),
+        name: from.name.clone(),
+        avatar: from.avatar.clone(),
+        introduction: from.introduction.clone(),
+        announcement: from.announcement.clone(),
+        owner: from.owner,
+        members: from.members,
+        created: from.created,
+        role: role(member).into(),
+    }
+}
+
+fn role(member: Option<&record::Member>) -> wire::GroupRole {
+    match member.map(record::Member::role) {
+        None => wire::GroupRole::None,
+        Some(record::Role::Member) => wire::GroupRole::Member,
+        Some(record::Role::Admin) => wire::GroupRole::Admin,
+        Some(record::Role::Owner) => wire::GroupRole::Owner,
+    }
+}
+
+/// A user, of whom nothing but the id may be left.
+fn user_or_id(id: u64, found: Option<&record::User>) -> wire::User {
+    found.map_or_else(|| wire::User { id, uid: id.to_string(), ..wire::User::default() }, user)
+}
+
+/// How many of these entries fit, in their order.
+fn fitting<'a>(entries: impl Iterator<Item = &'a entry::Entry>, most: usize) -> usize {
+    let mut left = most;
+    entries
+        .take_while(|entry| {
+            let cost = entry.encoded_len() + 8;
+            let fits = cost <= left;
+            left = left.saturating_sub(cost);
+            fits
+        })
+        .count()
+}

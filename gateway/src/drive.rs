@@ -1,0 +1,407 @@
+//! Moves bytes between a [`Wire`] and a session, and calls between the session and the domain.
+//!
+//! One loop for every transport. It is polled by hand rather than written with `async`, so that an idle connection is its fields
+//! and nothing more: bytes are read through a buffer of the thread, and only an unfinished frame is kept; what is written is
+//! shared with the session; what is under way lives in a box that exists only while something is.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+use domain::messages::{Outgoing, Submitted};
+use domain::{Caller, Error};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use proto::frame::Decoder;
+use proto::{Message, wire};
+use tracing::Instrument;
+
+use crate::call::{self, Context as CallContext};
+use crate::gateway::{Place, Shared};
+use crate::metrics;
+use crate::registry::Hold;
+use crate::session::{Call, Identity, Reply, Request, Status};
+use crate::wire::Wire;
+
+/// Bytes read at once.
+const READ: usize = 64 << 10;
+/// Frames handled, or taken for writing, before others get their turn.
+const BATCH: usize = 64;
+/// Rounds before the task lets others run.
+const ROUNDS: usize = 8;
+
+thread_local! {
+    /// What every connection of this thread reads through.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+}
+
+/// The connection is over.
+struct Over;
+
+/// One connection: a future that ends with it.
+pub(crate) struct Connection<W: Wire> {
+    shared: Arc<Shared>,
+    hold: Hold,
+    wire: W,
+    decoder: Decoder,
+    /// Taken from the session, not yet taken by the wire.
+    writing: VecDeque<Bytes>,
+    /// The wire has taken something that it has not sent.
+    unflushed: bool,
+    /// The session knows that the client does not take what is sent.
+    stalled: bool,
+    busy: Option<Box<Busy>>,
+    _place: Place,
+}
+
+/// What is under way.
+#[derive(Default)]
+struct Busy {
+    /// Messages that wait for the one before to get its place in the order.
+    sends: VecDeque<(u32, Caller, Box<Outgoing>)>,
+    submitting: Option<BoxFuture<'static, (u32, Instant, Result<Submitted, Error>)>>,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+enum Done {
+    Authenticated(Result<Box<Identity>, Error>),
+    Replied(Reply),
+}
+
+impl<W: Wire> Connection<W> {
+    /// A connection that was accepted at `since`.
+    pub(crate) fn new(shared: Arc<Shared>, place: Place, wire: W, since: Instant) -> Self {
+        metrics::connections(W::NAME).increment(1.0);
+        let hold = shared.hub.open(since);
+        tracing::debug!(session = hold.slot.id.0, transport = W::NAME, "a client connected");
+        let decoder = Decoder::new(shared.hub.config.max_login_frame.bytes());
+        Self {
+            shared,
+            hold,
+            wire,
+            decoder,
+            writing: VecDeque::new(),
+            unflushed: false,
+            stalled: false,
+            busy: None,
+            _place: place,
+        }
+    }
+
+    /// One turn of everything. True if something moved, so that another turn may find more.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Over> {
+        let mut moved = self.collect_replies(cx)?;
+        let mut calls = Vec::new();
+        let writing = &mut self.writing;
+        let before = writing.len();
+        let taken = self.hold.with_waker(cx.waker(), |session| {
+            while writing.len() < BATCH {
+                let Some(frame) = session.poll_transmit() else { break };
+                writing.push_back(frame);
+            }
+            while let Some(call) = session.poll_call() {
+                calls.push(call);
+            }
+            let caller = (!calls.is_empty()).then(|| session.identity().map(|identity| identity.caller.clone()));
+            (session.status(), session.wants_frames(), session.frame_limit(), caller.flatten())
+        });
+        let Some((status, wants_frames, limit, caller)) = taken else { return Err(Over) };
+        self.shared.hub.metrics.frames_out.increment((self.writing.len() - before) as u64);
+        moved |= !calls.is_empty();
+        for call in calls {
+            self.begin(call, caller.as_ref());
+        }
+        if status == Status::Gone {
+            return Err(Over);
+        }
+        moved |= self.write(cx)?;
+        match status {
+            Status::Running if wants_frames => {
+                self.decoder.set_limit(limit);
+                moved |= self.read(cx, limit)?;
+            }
+            Status::Closing if self.writing.is_empty() && !self.unflushed && !moved => {
+                if self.wire.poll_close(cx).is_ready() {
+                    return Err(Over);
+                }
+            }
+            _ => {}
+        }
+        Ok(moved)
+    }
+
+    // ------------------------------------------------------------ calls
+
+    fn begin(&mut self, call: Call, caller: Option<&Caller>) {
+        let slot = Arc::clone(&self.hold.slot);
+        match call {
+            Call::Authenticate(login) => {
+                let domain = self.shared.domain.clone();
+                self.run(async move { Done::Authenticated(call::authenticate(domain, slot, login).await) });
+            }
+            Call::Resume { id, ticket, received } => self.resume(id, ticket, received),
+            Call::Ask { key, request: Request::Send(message) } => {
+                let Some(caller) = caller else { return };
+                let user = (caller.app(), caller.user().unwrap_or_default());
+                match self.shared.hub.take_send(Instant::now(), &user) {
+                    Ok(()) => self.busy().sends.push_back((key, caller.clone(), message)),
+                    Err(retry_after) => {
+                        let outcome = Err(Error::Limited { retry_after });
+                        self.run(async move { Done::Replied(Reply::Sent { key, outcome }) });
+                    }
+                }
+            }
+            Call::Ask { key, request } => {
+                let Some(caller) = caller.cloned() else { return };
+                let span = tracing::debug_span!("request", session = slot.id.0, name = request.name());
+                let context =
+                    CallContext { domain: self.shared.domain.clone(), hub: Arc::clone(&self.shared.hub), slot, caller };
+                let asked = async move {
+                    let outcome = call::ask(context, request).await;
+                    if let Err(error) = &outcome {
+                        tracing::debug!(%error, "refused");
+                    }
+                    Done::Replied(Reply::Answer { key, outcome })
+                };
+                self.run(asked.instrument(span));
+            }
+        }
+    }
+
+    /// Takes over the session of a ticket, and lets go of the one that this connection began with.
+    fn resume(&mut self, id: u64, ticket: Bytes, received: u64) {
+        let now = self.shared.now();
+        match self.shared.hub.resume(now, id, ticket, received) {
+            Some(hold) => {
+                metrics::login("resumed");
+                tracing::debug!(session = hold.slot.id.0, transport = W::NAME, "a session goes on");
+                let fresh = std::mem::replace(&mut self.hold, hold);
+                self.shared.hub.close(now.at, &fresh);
+            }
+            None => {
+                metrics::login("stale");
+                self.hold.with(|session| session.handle_reply(now, Reply::StaleTicket));
+            }
+        }
+    }
+
+    fn busy(&mut self) -> &mut Busy {
+        self.busy.get_or_insert_default()
+    }
+
+    fn run(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        self.busy().running.push(Box::pin(work));
+    }
+
+    /// Hands in what is done, and gives the next message its place once the one before has it.
+    fn collect_replies(&mut self, cx: &mut Context<'_>) -> Result<bool, Over> {
+        let Some(busy) = &mut self.busy else { return Ok(false) };
+        let mut moved = false;
+        loop {
+            if busy.submitting.is_none()
+                && let Some((key, caller, message)) = busy.sends.pop_front()
+            {
+                let domain = self.shared.domain.clone();
+                busy.submitting = Some(Box::pin(async move {
+                    let since = Instant::now();
+                    (key, since, domain.messages.submit(&caller, *message).await)
+                }));
+            }
+            let reply = match busy.poll(cx, &self.shared) {
+                Poll::Ready(Some(reply)) => reply,
+                Poll::Ready(None) => break,
+                Poll::Pending => return Ok(moved),
+            };
+            moved = true;
+            match reply {
+                Done::Authenticated(Ok(identity)) => {
+                    metrics::login("new");
+                    tracing::debug!(session = identity.session.0, user = identity.user.0, "a user logged in");
+                    self.shared.hub.admit(self.shared.now(), &self.hold, identity);
+                }
+                Done::Authenticated(Err(error)) => {
+                    metrics::login("refused");
+                    let now = self.shared.now();
+                    self.hold.with(|session| session.handle_reply(now, Reply::Refused(error))).ok_or(Over)?;
+                }
+                Done::Replied(reply) => {
+                    let now = self.shared.now();
+                    self.hold.with(|session| session.handle_reply(now, reply)).ok_or(Over)?;
+                }
+            }
+        }
+        self.busy = None;
+        Ok(moved)
+    }
+
+    // ------------------------------------------------------------ bytes
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Over> {
+        let mut moved = false;
+        let mut blocked = false;
+        while !self.writing.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 32];
+            let mut count = 0;
+            for (slice, frame) in slices.iter_mut().zip(&self.writing) {
+                *slice = IoSlice::new(frame);
+                count += 1;
+            }
+            match self.wire.poll_write(cx, &slices[..count]) {
+                Poll::Ready(Ok(0) | Err(_)) => return Err(Over),
+                Poll::Ready(Ok(written)) => {
+                    self.shared.hub.metrics.bytes_out.increment(written as u64);
+                    self.advance(written);
+                    self.unflushed = true;
+                    moved = true;
+                }
+                Poll::Pending => {
+                    blocked = true;
+                    break;
+                }
+            }
+        }
+        if self.unflushed {
+            match self.wire.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = !self.writing.is_empty(),
+                Poll::Ready(Err(_)) => return Err(Over),
+                Poll::Pending => blocked = true,
+            }
+        }
+        self.note_stall(blocked, moved);
+        Ok(moved)
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.writing.front_mut() {
+            if front.len() > written {
+                front.advance(written);
+                return;
+            }
+            written -= front.len();
+            self.writing.pop_front();
+        }
+        self.writing = VecDeque::new();
+    }
+
+    /// Tells the session since when the client takes nothing: it has a deadline for that.
+    fn note_stall(&mut self, blocked: bool, moved: bool) {
+        if self.stalled && (moved || !blocked) {
+            self.stalled = false;
+            self.hold.with(|session| session.handle_stall(None));
+        }
+        if blocked && !self.stalled {
+            self.stalled = true;
+            self.hold.with(|session| session.handle_stall(Some(Instant::now())));
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, limit: usize) -> Result<bool, Over> {
+        let mut moved = false;
+        for _ in 0..BATCH {
+            let frame = match self.decoder.next_message::<wire::Frame>() {
+                Ok(Some(frame)) => frame,
+                Ok(None) if self.fill(cx, limit)? => {
+                    moved = true;
+                    continue;
+                }
+                Ok(None) => return Ok(moved),
+                Err(error) => {
+                    let now = self.shared.now();
+                    tracing::debug!(session = self.hold.slot.id.0, %error, "a client sent what is no frame");
+                    self.hold.with(|session| session.handle_malformed(now, &error)).ok_or(Over)?;
+                    return Ok(true);
+                }
+            };
+            moved = true;
+            self.shared.hub.metrics.frames_in.increment(1);
+            self.shared.hub.metrics.bytes_in.increment(frame.encoded_len() as u64);
+            let now = self.shared.now();
+            let more = self.hold.with(|session| {
+                session.handle_frame(now, frame);
+                session.wants_frames()
+            });
+            if !more.ok_or(Over)? {
+                break;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Reads what is there into the decoder; false if nothing is.
+    fn fill(&mut self, cx: &mut Context<'_>, limit: usize) -> Result<bool, Over> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            // Before the login no more is read than one frame may hold.
+            let most = scratch.len().min(limit.saturating_add(16));
+            match self.wire.poll_read(cx, &mut scratch[..most]) {
+                Poll::Ready(Ok(0) | Err(_)) => Err(Over),
+                Poll::Ready(Ok(count)) => {
+                    self.decoder.feed(&scratch[..count]);
+                    Ok(true)
+                }
+                Poll::Pending => Ok(false),
+            }
+        })
+    }
+}
+
+impl Busy {
+    /// The next thing that is done; `None` when nothing is under way.
+    fn poll(&mut self, cx: &mut Context<'_>, shared: &Arc<Shared>) -> Poll<Option<Done>> {
+        if let Some(submitting) = &mut self.submitting
+            && let Poll::Ready((key, since, outcome)) = submitting.as_mut().poll(cx)
+        {
+            self.submitting = None;
+            match outcome {
+                Ok(submitted) => {
+                    let seconds = shared.hub.metrics.send_seconds.clone();
+                    self.running.push(Box::pin(async move {
+                        let outcome = submitted.durable().await;
+                        seconds.record(since.elapsed());
+                        Done::Replied(Reply::Sent { key, outcome })
+                    }));
+                    if !self.sends.is_empty() {
+                        // The next one can be submitted before anything else is looked at.
+                        cx.waker().wake_by_ref();
+                    }
+                }
+                Err(error) => return Poll::Ready(Some(Done::Replied(Reply::Sent { key, outcome: Err(error) }))),
+            }
+        }
+        match self.running.poll_next_unpin(cx) {
+            Poll::Ready(Some(done)) => Poll::Ready(Some(done)),
+            Poll::Ready(None) if self.submitting.is_none() && self.sends.is_empty() => Poll::Ready(None),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<W: Wire> Future for Connection<W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        for _ in 0..ROUNDS {
+            match this.turn(cx) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(Over) => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<W: Wire> Drop for Connection<W> {
+    fn drop(&mut self) {
+        metrics::connections(W::NAME).decrement(1.0);
+        tracing::debug!(session = self.hold.slot.id.0, transport = W::NAME, "a client is gone");
+        self.shared.hub.close(Instant::now(), &self.hold);
+    }
+}

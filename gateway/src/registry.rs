@@ -1,0 +1,444 @@
+//! Who is connected: the hub that takes events to sessions, and keeps sessions for their clients to come back to.
+//!
+//! Lock order: a shard of `users` or `watchers` first, then a session; never the other way round, and never two sessions at once.
+//! The hub never calls the domain, so that the domain may deliver from anywhere.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use domain::{AppNumber, Audience, Deliver, SessionId, UserId, record};
+use parking_lot::{Mutex, RwLock};
+
+use crate::config::{Config, Platform};
+use crate::encode;
+use crate::limit::Bucket;
+use crate::metrics::Metrics;
+use crate::presence::Reconciler;
+use crate::session::{Event, Identity, Now, Reply, Session};
+use crate::ticket::Tickets;
+
+const SHARDS: usize = 64;
+
+/// A user of an app.
+type Key = (AppNumber, UserId);
+
+/// Takes events to the sessions of this process. Made before the domain, which delivers through it.
+pub struct Hub {
+    pub(crate) config: Arc<Config>,
+    pub(crate) metrics: Metrics,
+    pub(crate) presence: Reconciler,
+    tickets: Tickets,
+    hasher: RandomState,
+    sessions: Box<[Mutex<HashMap<SessionId, Arc<Slot>>>]>,
+    users: Box<[RwLock<HashMap<Key, User>>]>,
+    watchers: Box<[Mutex<HashMap<Key, Vec<Arc<Slot>>>>]>,
+    next_session: AtomicU64,
+}
+
+/// A user with sessions here.
+#[derive(Debug)]
+struct User {
+    sends: Bucket,
+    /// In the order of their logins.
+    slots: Vec<Arc<Slot>>,
+}
+
+/// Where a session lives: shared by the hub, which brings events, and the connection, which moves bytes.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) id: SessionId,
+    /// Whether the store has a lease of this session; written by [`crate::presence`] alone.
+    pub(crate) leased: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    session: Session,
+    /// Wakes the connection.
+    waker: Option<Waker>,
+    /// Which connection holds the session; an earlier one has lost it.
+    connection: u32,
+    watching: Box<[UserId]>,
+}
+
+/// A connection's hold on a session. Another connection that resumes the session ends it.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    pub(crate) slot: Arc<Slot>,
+    connection: u32,
+}
+
+impl Hub {
+    /// An empty hub.
+    #[must_use]
+    pub fn new(config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            config: Arc::new(config),
+            metrics: Metrics::new(),
+            presence: Reconciler::default(),
+            tickets: Tickets::new(),
+            hasher: RandomState::new(),
+            sessions: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            users: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            watchers: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            next_session: AtomicU64::new(1),
+        })
+    }
+
+    /// How many sessions there are: connected, parked, and not yet logged in.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.sessions.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// The session of a new connection.
+    pub(crate) fn open(&self, now: Instant) -> Hold {
+        let id = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
+        let inner = Inner {
+            session: Session::new(Arc::clone(&self.config), now),
+            waker: None,
+            connection: 0,
+            watching: Box::default(),
+        };
+        let slot = Arc::new(Slot { id, leased: AtomicBool::new(false), inner: Mutex::new(inner) });
+        self.session_shard(id).lock().insert(id, Arc::clone(&slot));
+        Hold { slot, connection: 0 }
+    }
+
+    /// Logs a session in: from here on it gets its user's events. Devices that must give way are kicked.
+    pub(crate) fn admit(&self, now: Now, hold: &Hold, identity: Box<Identity>) {
+        let key = (identity.caller.app(), identity.user);
+        let platform = identity.platform;
+        let device: Box<str> = identity.device_id.clone();
+        let ticket = self.tickets.issue(hold.slot.id);
+        let reply = Reply::Authenticated { identity, ticket };
+        let admitted = hold.with(|session| {
+            session.handle_reply(now, reply);
+            session.is_live()
+        });
+        if admitted != Some(true) {
+            return;
+        }
+        let (replaced, kicked) = {
+            let mut shard = self.user_shard(&key).write();
+            let user = shard.entry(key).or_insert_with(|| User { sends: Bucket::new(now.at), slots: Vec::new() });
+            let replaced = take_where(&mut user.slots, usize::MAX, |other| *other.device_id == *device);
+            let kicked = self.config.devices_allowed(Platform::from_wire(platform)).map_or_else(Vec::new, |allowed| {
+                let there = user.slots.iter().filter(|slot| slot.platform() == Some(platform)).count();
+                take_where(&mut user.slots, (there + 1).saturating_sub(allowed), |other| other.platform == platform)
+            });
+            user.slots.push(Arc::clone(&hold.slot));
+            user.slots.shrink_to_fit();
+            (replaced, kicked)
+        };
+        self.presence.touch(&hold.slot);
+        for slot in replaced {
+            self.tell_and_clear(now.at, &slot, &Event::Replaced);
+        }
+        let reason = proto::wire::kicked::Reason::OtherDevice.into();
+        let kick = Event::Kick { reason, message: "another device of this platform logged in" };
+        for slot in kicked {
+            self.metrics.kicks.increment(1);
+            self.tell_and_clear(now.at, &slot, &kick);
+        }
+    }
+
+    /// The session that a ticket resumes, taken over from whatever connection had it.
+    pub(crate) fn resume(&self, now: Now, id: u64, ticket: Bytes, received: u64) -> Option<Hold> {
+        let session = self.tickets.read(&ticket)?;
+        let slot = self.session_shard(session).lock().get(&session).cloned()?;
+        let connection = {
+            let mut inner = slot.inner.lock();
+            if inner.session.identity().is_none() || !inner.session.handle_resume(now, id, ticket, received) {
+                return None;
+            }
+            inner.connection = inner.connection.wrapping_add(1);
+            inner.wake();
+            inner.connection
+        };
+        Some(Hold { slot, connection })
+    }
+
+    /// A connection is gone; its session is parked, or forgotten.
+    pub(crate) fn close(&self, now: Instant, hold: &Hold) {
+        let ended = hold.with(|session| {
+            session.handle_disconnect(now);
+            session.is_ended()
+        });
+        if ended == Some(true) {
+            self.forget(&hold.slot);
+        }
+    }
+
+    /// Takes one token of a user's sends.
+    pub(crate) fn take_send(&self, now: Instant, key: &Key) -> Result<(), Duration> {
+        if self.config.sends.per_second == 0 {
+            return Ok(());
+        }
+        let mut shard = self.user_shard(key).write();
+        shard.get_mut(key).map_or(Ok(()), |user| user.sends.take(now, self.config.sends))
+    }
+
+    /// Replaces the users whose presence a session is told.
+    pub(crate) fn watch(&self, slot: &Arc<Slot>, app: AppNumber, users: &[UserId]) {
+        let old = std::mem::replace(&mut slot.inner.lock().watching, users.into());
+        self.unwatch(slot, app, &old);
+        for user in users {
+            let key = (app, *user);
+            let mut shard = self.watcher_shard(&key).lock();
+            let slots = shard.entry(key).or_default();
+            if !slots.iter().any(|other| Arc::ptr_eq(other, slot)) {
+                slots.push(Arc::clone(slot));
+            }
+        }
+        if slot.with_session(|session| session.is_ended()) {
+            self.unwatch(slot, app, users);
+        }
+    }
+
+    /// Gives every session its time, and forgets those whose time is over.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let mut parked = 0usize;
+        for shard in &self.sessions {
+            let mut over = Vec::new();
+            for slot in shard.lock().values() {
+                let mut inner = slot.inner.lock();
+                if inner.session.poll_timeout().is_some_and(|due| due <= now) {
+                    inner.session.handle_timeout(now);
+                    inner.wake();
+                }
+                parked += usize::from(inner.session.is_parked());
+                if inner.session.is_ended() {
+                    over.push(Arc::clone(slot));
+                }
+            }
+            for slot in over {
+                self.forget(&slot);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        self.metrics.parked.set(parked as f64);
+    }
+
+    /// Tells every session that the gateway stops, each with a delay of its own before it should come back.
+    pub(crate) fn drain(&self, now: Instant) {
+        let spread = u64::try_from(self.config.reconnect_spread.as_millis()).unwrap_or(u64::MAX);
+        for shard in &self.sessions {
+            let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
+            for slot in slots {
+                let reconnect_after = Duration::from_millis(rand::random_range(0..=spread));
+                self.tell_and_clear(now, &slot, &Event::Drain { reconnect_after });
+            }
+        }
+    }
+
+    /// Ends every session at once.
+    pub(crate) fn cut(&self, now: Instant) {
+        for shard in &self.sessions {
+            let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
+            for slot in slots {
+                self.tell_and_clear(now, &slot, &Event::Cut);
+            }
+        }
+    }
+
+    /// Tells a session something that may end it.
+    fn tell_and_clear(&self, now: Instant, slot: &Arc<Slot>, event: &Event<'_>) {
+        slot.tell(now, event);
+        if slot.with_session(|session| session.is_ended()) {
+            self.forget(slot);
+        }
+    }
+
+    /// Removes what points at a session. Doing it twice is harmless.
+    fn forget(&self, slot: &Arc<Slot>) {
+        self.session_shard(slot.id).lock().remove(&slot.id);
+        let (identity, watching) = {
+            let mut inner = slot.inner.lock();
+            let watching = std::mem::take(&mut inner.watching);
+            (inner.session.identity().map(|identity| (identity.caller.app(), identity.user)), watching)
+        };
+        let Some(key) = identity else { return };
+        {
+            let mut shard = self.user_shard(&key).write();
+            if let Some(user) = shard.get_mut(&key) {
+                user.slots.retain(|other| !Arc::ptr_eq(other, slot));
+                if user.slots.is_empty() {
+                    shard.remove(&key);
+                }
+            }
+        }
+        self.unwatch(slot, key.0, &watching);
+        self.presence.touch(slot);
+    }
+
+    fn unwatch(&self, slot: &Arc<Slot>, app: AppNumber, users: &[UserId]) {
+        for user in users {
+            let key = (app, *user);
+            let mut shard = self.watcher_shard(&key).lock();
+            if let Some(slots) = shard.get_mut(&key) {
+                slots.retain(|other| !Arc::ptr_eq(other, slot));
+                if slots.is_empty() {
+                    shard.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Calls `tell` with every session of an audience.
+    fn for_each(&self, app: AppNumber, audience: &Audience, mut tell: impl FnMut(&Arc<Slot>)) {
+        let mut each = |users: &[UserId]| {
+            for user in users {
+                let key = (app, *user);
+                if let Some(user) = self.user_shard(&key).read().get(&key) {
+                    user.slots.iter().for_each(&mut tell);
+                }
+            }
+        };
+        match audience {
+            Audience::Users(users) => each(users),
+            Audience::Members(members) => each(members),
+            Audience::Watchers(user) => {
+                let key = (app, *user);
+                if let Some(slots) = self.watcher_shard(&key).lock().get(&key) {
+                    slots.iter().for_each(&mut tell);
+                }
+            }
+        }
+    }
+
+    fn kick(&self, now: Instant, app: AppNumber, audience: &Audience, kick: &record::Kick) {
+        let mut over = Vec::new();
+        self.for_each(app, audience, |slot| {
+            let meant = kick.device_id.is_empty()
+                || slot.with_session(|session| {
+                    session.identity().is_some_and(|identity| *identity.device_id == *kick.device_id)
+                });
+            if meant {
+                over.push(Arc::clone(slot));
+            }
+        });
+        let reason = i32::try_from(kick.reason).unwrap_or_default();
+        for slot in over {
+            self.metrics.kicks.increment(1);
+            self.tell_and_clear(now, &slot, &Event::Kick { reason, message: &kick.message });
+        }
+    }
+
+    fn session_shard(&self, id: SessionId) -> &Mutex<HashMap<SessionId, Arc<Slot>>> {
+        &self.sessions[usize::try_from(id.0).unwrap_or_default() % SHARDS]
+    }
+
+    fn user_shard(&self, key: &Key) -> &RwLock<HashMap<Key, User>> {
+        &self.users[self.shard_of(key)]
+    }
+
+    fn watcher_shard(&self, key: &Key) -> &Mutex<HashMap<Key, Vec<Arc<Slot>>>> {
+        &self.watchers[self.shard_of(key)]
+    }
+
+    fn shard_of(&self, key: &impl Hash) -> usize {
+        usize::try_from(self.hasher.hash_one(key) >> 32).unwrap_or_default() % SHARDS
+    }
+}
+
+impl Deliver for Hub {
+    fn deliver(&self, app: AppNumber, audience: &Audience, event: &record::event::Body) {
+        let now = Instant::now();
+        // Encoded for the first session that is found, and shared by all.
+        let mut frame: Option<Bytes> = None;
+        match event {
+            record::event::Body::Appended(appended) => self.for_each(app, audience, |slot| {
+                let frame = frame.get_or_insert_with(|| encode::push(appended)).clone();
+                self.metrics.pushes.increment(1);
+                slot.tell(now, &Event::Appended { appended, frame });
+            }),
+            record::event::Body::ReadMoved(moved) => self.for_each(app, audience, |slot| {
+                let frame = frame.get_or_insert_with(|| encode::receipt(moved)).clone();
+                slot.tell(now, &Event::ReadMoved { moved, frame });
+            }),
+            record::event::Body::Typed(typed) => self.for_each(app, audience, |slot| {
+                let frame = frame.get_or_insert_with(|| encode::typing(typed)).clone();
+                slot.tell(now, &Event::Typed { user: UserId(typed.user), frame });
+            }),
+            record::event::Body::PresenceMoved(moved) => self.for_each(app, audience, |slot| {
+                let frame = frame.get_or_insert_with(|| encode::presence(moved)).clone();
+                slot.tell(now, &Event::PresenceMoved { frame });
+            }),
+            record::event::Body::Kick(kick) => self.kick(now, app, audience, kick),
+        }
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Hub").field("sessions", &self.count()).finish_non_exhaustive()
+    }
+}
+
+impl Slot {
+    /// Hands an event to the session and wakes its connection.
+    fn tell(&self, now: Instant, event: &Event<'_>) {
+        let mut inner = self.inner.lock();
+        if inner.session.handle_event(now, event) {
+            inner.wake();
+        }
+    }
+
+    /// Looks at the session, whoever holds it.
+    pub(crate) fn with_session<R>(&self, look: impl FnOnce(&Session) -> R) -> R {
+        look(&self.inner.lock().session)
+    }
+
+    fn platform(&self) -> Option<i32> {
+        self.with_session(|session| session.identity().map(|identity| identity.platform))
+    }
+}
+
+impl Inner {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Hold {
+    /// Works on the session; `None` if another connection has taken it over.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Session) -> R) -> Option<R> {
+        let mut inner = self.slot.inner.lock();
+        (inner.connection == self.connection).then(|| work(&mut inner.session))
+    }
+
+    /// As [`Self::with`], and has `waker` woken when the session has something new to do.
+    pub(crate) fn with_waker<R>(&self, waker: &Waker, work: impl FnOnce(&mut Session) -> R) -> Option<R> {
+        let mut inner = self.slot.inner.lock();
+        if inner.connection != self.connection {
+            return None;
+        }
+        if !inner.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            inner.waker = Some(waker.clone());
+        }
+        Some(work(&mut inner.session))
+    }
+}
+
+/// Removes up to `most` of the slots that match, the oldest first.
+fn take_where(slots: &mut Vec<Arc<Slot>>, most: usize, matches: impl Fn(&Identity) -> bool) -> Vec<Arc<Slot>> {
+    let mut taken = Vec::new();
+    slots.retain(|slot| {
+        let take = taken.len() < most && slot.with_session(|session| session.identity().is_some_and(&matches));
+        if take {
+            taken.push(Arc::clone(slot));
+        }
+        !take
+    });
+    taken
+}
