@@ -1,6 +1,7 @@
 //! The embedded engine: RocksDB in this process, one writing thread, reads where they are asked for.
 //!
 //! - `config`: the settings;  `open`: the options that follow from them;
+//! - `log`: whether what is on the disk is sound enough to be opened;
 //! - `layout`: how addresses and values become bytes;
 //! - `queue`, `committer`: from a commit to the disk, in groups;
 //! - `disk`: reads;  `backup`: checkpoints and restoring.
@@ -12,6 +13,7 @@ mod committer;
 mod config;
 mod disk;
 mod layout;
+mod log;
 mod open;
 mod queue;
 

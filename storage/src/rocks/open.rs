@@ -8,7 +8,7 @@ use rocksdb::{
 };
 
 use super::disk::failed;
-use super::{Durability, Recovery, RocksConfig, layout};
+use super::{Durability, Recovery, RocksConfig, layout, log};
 use crate::{Clock, Error, Result, Table};
 
 /// Longest time that an expired row stays on the disk, seconds: each file is rewritten at least this often.
@@ -18,6 +18,13 @@ const REWRITE_SECONDS: u64 = 24 * 60 * 60;
 pub(crate) fn open(config: &RocksConfig, tables: &[Table], clock: &Clock) -> Result<DB> {
     let unavailable = |error: std::io::Error| Error::Unavailable(format!("{}: {error}", config.directory.display()));
     std::fs::create_dir_all(&config.directory).map_err(unavailable)?;
+    match (config.recovery, config.durability) {
+        (Recovery::Strict, Durability::Fsync) => {
+            log::check(&config.directory).map_err(|error| explained(error, config))?;
+        }
+        // Without a sync, the loss of power may leave a hole anywhere after the last flush: the prefix before it is what was promised.
+        (Recovery::Strict, Durability::Os) | (Recovery::Salvage, _) => log::salvage(&config.directory)?,
+    }
     let options = database(config);
     let cache = Cache::new_hyper_clock_cache(config.cache.bytes(), 0);
     let known = tables.iter().map(|table| (table.name.to_owned(), table.expires));
@@ -29,7 +36,7 @@ pub(crate) fn open(config: &RocksConfig, tables: &[Table], clock: &Clock) -> Res
     let families = known.chain(strange).map(|(name, expires)| {
         ColumnFamilyDescriptor::new(name, family(config, &cache, expires.then(|| clock.clone())))
     });
-    DB::open_cf_descriptors(&options, &config.directory, families).map_err(|error| explained(&error, config))
+    DB::open_cf_descriptors(&options, &config.directory, families).map_err(|error| explained(failed(&error), config))
 }
 
 fn on_disk(directory: &Path) -> Result<Vec<String>> {
@@ -39,8 +46,8 @@ fn on_disk(directory: &Path) -> Result<Vec<String>> {
     DB::list_cf(&Options::default(), directory).map_err(|error| failed(&error))
 }
 
-fn explained(error: &rocksdb::Error, config: &RocksConfig) -> Error {
-    match failed(error) {
+fn explained(error: Error, config: &RocksConfig) -> Error {
+    match error {
         Error::Corrupt(what) => Error::Corrupt(format!(
             "{}: {what}. Restore a backup; or, to give up everything from the damage on, start once with recovery = \"salvage\"",
             config.directory.display()
@@ -73,7 +80,6 @@ fn database(config: &RocksConfig) -> Options {
 fn recovery_mode(config: &RocksConfig) -> DBRecoveryMode {
     match (config.recovery, config.durability) {
         (Recovery::Strict, Durability::Fsync) => DBRecoveryMode::TolerateCorruptedTailRecords,
-        // Without a sync, the loss of power may leave a hole anywhere after the last flush: the prefix before it is what was promised.
         (Recovery::Strict, Durability::Os) | (Recovery::Salvage, _) => DBRecoveryMode::PointInTime,
     }
 }

@@ -1,5 +1,7 @@
 //! What every engine must do, case by case, over every engine.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

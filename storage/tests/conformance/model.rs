@@ -79,10 +79,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The table (true for the one with expiry), the home and the rest of a row.
+type Row = (bool, usize, Vec<u8>);
+
 /// The naive map.
 #[derive(Default)]
 struct Model {
-    rows: BTreeMap<(bool, usize, Vec<u8>), (u8, Option<i64>)>,
+    rows: BTreeMap<Row, (u8, Option<i64>)>,
     now: i64,
 }
 
