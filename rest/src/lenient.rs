@@ -73,6 +73,40 @@ pub fn vec_string<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D:
     Ok(values.into_iter().map(|Lenient(value)| value).collect())
 }
 
+/// A boolean, or 0 or 1, or either as a string.
+///
+/// # Errors
+/// If it is neither.
+pub fn boolean<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
+    struct Boolean;
+
+    impl Visitor<'_> for Boolean {
+        type Value = bool;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a boolean, 0 or 1")
+        }
+
+        fn visit_bool<E: Error>(self, value: bool) -> Result<bool, E> {
+            Ok(value)
+        }
+
+        fn visit_u64<E: Error>(self, value: u64) -> Result<bool, E> {
+            if value < 2 { Ok(value == 1) } else { Err(E::invalid_value(Unexpected::Unsigned(value), &self)) }
+        }
+
+        fn visit_str<E: Error>(self, value: &str) -> Result<bool, E> {
+            match value {
+                "true" | "1" => Ok(true),
+                "false" | "0" => Ok(false),
+                _ => Err(E::invalid_value(Unexpected::Str(value), &self)),
+            }
+        }
+    }
+
+    input.deserialize_any(Boolean)
+}
+
 struct Lenient(String);
 
 impl<'de> serde::Deserialize<'de> for Lenient {

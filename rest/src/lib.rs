@@ -13,6 +13,7 @@ pub mod lenient;
 pub mod metrics;
 pub mod names;
 pub mod openapi;
+pub mod openim;
 pub mod preview;
 mod probes;
 pub mod route;

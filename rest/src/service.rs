@@ -53,7 +53,6 @@ impl Service {
     }
 
     /// All routes.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }

@@ -24,6 +24,7 @@ pub struct Table {
 pub fn tables() -> Vec<Table> {
     vec![
         table(crate::tenured::routes()),
+        table(crate::openim::routes()),
     ]
 }
 

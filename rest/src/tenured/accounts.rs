@@ -20,7 +20,7 @@ const USER_ID_CHARS: usize = 32;
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
-pub struct Account {
+pub(crate) struct Account {
     /// The user's id in the app's other system.
     #[serde(deserialize_with = "lenient::string")]
     id: String,
@@ -48,7 +48,7 @@ struct Named {
 
 /// A list of accounts, bare or named.
 #[derive(Debug)]
-pub struct Accounts(Vec<Account>);
+pub(crate) struct Accounts(Vec<Account>);
 
 impl Input<Tenured> for Accounts {
     fn read(call: &Call) -> Reply<Self> {

@@ -11,7 +11,7 @@ use crate::input::{Input, JsonOrForm};
 
 /// Who asks for a sign.
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct BuildRequest {
+pub(crate) struct BuildRequest {
     /// The app's id.
     #[serde(rename = "appId")]
     #[schema(example = "demo")]
@@ -22,7 +22,7 @@ pub struct BuildRequest {
 
 /// A sign; `token` and `sign` are two names of one thing.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct BuildReply {
+pub(crate) struct BuildReply {
     token: String,
     sign: String,
     /// Unix seconds.

@@ -1,0 +1,134 @@
+//! Everything that goes wrong in openim: an HTTP status, an `errCode` and an `errMsg`.
+
+use domain::{Denial, Noun};
+use serde::Serialize;
+
+use crate::dialect::Fault;
+
+/// A fixed refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    status: u16,
+    code: i32,
+    message: &'static str,
+}
+
+impl Refusal {
+    /// A wrong token, as most paths say it.
+    pub(super) const PARSE_TOKEN: Self = Self::new(200, 200, "Parse token failed");
+    /// A wrong token at `/manager/send_msg`.
+    pub(super) const SEND_TOKEN: Self = Self::new(400, 400, "parse token failed");
+    /// No administrator's token at `/manager/send_msg`.
+    pub(super) const SEND_NOT_ADMIN: Self = Self::new(400, 400, "not authorized");
+    /// A kind of message that `/manager/send_msg` does not take.
+    pub(super) const CONTENT_TYPE: Self = Self::new(400, 404, "contentType err");
+    /// Neither a 1:1 nor a group message.
+    pub(super) const SESSION_TYPE: Self = Self::new(200, 203, "unkonwn sessionType");
+    /// `/user/get_user_info` without a user.
+    pub(super) const NO_UIDS: Self = Self::new(200, 999, "uidList is nil");
+
+    const fn new(status: u16, code: i32, message: &'static str) -> Self {
+        Self { status, code, message }
+    }
+}
+
+/// An error of this dialect.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request, or the framework's view of it.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// What the domain says.
+    #[error(transparent)]
+    Domain(#[from] domain::Error),
+    /// Rules of a request that were broken, one a line.
+    #[error("{0}")]
+    Binding(String),
+    /// Rules of a message's content that were broken.
+    #[error("{0}")]
+    Content(String),
+    /// Nobody has this uid, where a token is asked for.
+    #[error("rpc error: code = Unknown desc = record not found")]
+    NoRecord,
+    /// A fixed refusal.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Body {
+    err_code: i32,
+    err_msg: String,
+}
+
+impl Error {
+    /// For `/auth/user_token`, which has its own way to say that nobody has this uid.
+    pub(super) fn at_token(error: domain::Error) -> Self {
+        if matches!(error, domain::Error::NotFound(Noun::User)) { Self::NoRecord } else { Self::Domain(error) }
+    }
+
+    pub(super) fn cause(&self) -> Option<&domain::Error> {
+        if let Self::Domain(error) = self { Some(error) } else { None }
+    }
+
+    /// The HTTP status and the body.
+    pub(super) fn answer(&self) -> (u16, Body) {
+        let (status, code, message) = match self {
+            Self::Fault(fault) => (fault.status(), i32::from(fault.status()), fault.to_string()),
+            Self::Domain(error) => of_domain(error),
+            Self::Binding(message) => (400, 400, message.clone()),
+            Self::Content(message) => (400, 403, message.clone()),
+            Self::NoRecord => (500, 500, self.to_string()),
+            Self::Refused(refusal) => (refusal.status, refusal.code, refusal.message.to_owned()),
+        };
+        (status, Body { err_code: code, err_msg: message })
+    }
+}
+
+/// Codes are those of openim's own list: 600 to 622 for failures of the product, 800 for permissions, 900 for the database.
+fn of_domain(error: &domain::Error) -> (u16, i32, String) {
+    let (status, code) = match error {
+        domain::Error::Invalid { .. } => (400, 400),
+        // The original finds out from its database, and says so in its words.
+        domain::Error::Exists(Noun::User | Noun::Username) => {
+            return (500, 500, "rpc error: code = Unknown desc = Error 1062: Duplicate entry for key 'PRIMARY'".into());
+        }
+        domain::Error::Unauthenticated(_) => return (400, 401, "not authorized".into()),
+        domain::Error::Denied(denial) => (200, of_denial(*denial)),
+        domain::Error::NotFound(Noun::User | Noun::Username) => (200, 614),
+        domain::Error::NotFound(Noun::Group | Noun::Member) => (200, 618),
+        domain::Error::NotFound(Noun::App | Noun::Device | Noun::Contact | Noun::Conversation | Noun::Message)
+        | domain::Error::Exists(
+            Noun::App
+            | Noun::Device
+            | Noun::Contact
+            | Noun::Group
+            | Noun::Member
+            | Noun::Conversation
+            | Noun::Message,
+        )
+        | domain::Error::Reused => (200, 700),
+        domain::Error::Limited { .. } => (429, 429),
+        domain::Error::Unavailable(_) | domain::Error::Full => (503, 900),
+    };
+    (status, code, error.to_string())
+}
+
+fn of_denial(denial: Denial) -> i32 {
+    match denial {
+        Denial::NotMember => 618,
+        Denial::NotFriends | Denial::Blocked | Denial::RefusesFriends => 606,
+        Denial::Credential
+        | Denial::Disabled
+        | Denial::NotAdmin
+        | Denial::NotOwner
+        | Denial::OwnerCannotLeave
+        | Denial::Muted
+        | Denial::NotAuthor
+        | Denial::TooLate
+        | Denial::GroupFull
+        | Denial::JoinClosed => 800,
+    }
+}
