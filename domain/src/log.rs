@@ -242,6 +242,8 @@ impl Log {
         let mut after = before.unwrap_or_else(|| store::Head { epoch: new_epoch(), ..store::Head::default() });
         after.last_seq += 1;
         after.last_time = self.clock.now().0.max(after.last_time + 1);
+        // Two processes may give the same seq at the same millisecond. Were their heads alike, an entry would follow the other's predecessor.
+        after.last_message_id = slot.entry.message_id;
         let (seq, time) = (Seq(after.last_seq), Millis(after.last_time));
         let mut batch = Batch::new(lane.home.clone());
         let head_key = HeadKey { app: lane.app, conversation: lane.conversation };

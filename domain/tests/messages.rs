@@ -206,7 +206,7 @@ async fn a_recall_leaves_the_place_and_nothing_in_it() {
     assert_eq!(world.domain.conversations.get(&bob, conversation).await.unwrap().unread, 0);
 
     let late = world.send(&alice, conversation, "2", "late").await.unwrap().seq;
-    world.pass(120_001);
+    world.pass(120_002);
     assert!(matches!(recall(&alice, late.0).await, Err(Error::Denied(Denial::TooLate))));
     recall(&world.server, late.0).await.unwrap();
 }
