@@ -236,7 +236,11 @@ impl Roster {
             let mut batch = Batch::new(key.home());
             batch.expect_unchanged(key, read.as_ref());
             let kept = new.relation() != Relation::None || new.blocked || !new.remark.is_empty();
-            if kept || !new.extension.is_empty() { batch.put(key, &new) } else { batch.delete(key) };
+            if kept || !new.extension.is_empty() {
+                batch.put(key, &new)
+            } else {
+                batch.delete(key)
+            };
             if tries.settled(self.store.commit(batch).await).await? {
                 return Ok(true);
             }
@@ -246,12 +250,7 @@ impl Roster {
     /// Tells both users' devices: who did it is the sender, whom it happened to is the tip's user.
     async fn tell(&self, caller: &Caller, user: UserId, kind: entry::tip::Kind, text: &str) -> Result<()> {
         let own = caller.user()?;
-        let tip = entry::Tip {
-            kind: kind as i32,
-            users: vec![user.0],
-            text: text.to_owned(),
-            ..entry::Tip::default()
-        };
+        let tip = entry::Tip { kind: kind as i32, users: vec![user.0], text: text.to_owned(), ..entry::Tip::default() };
         self.log.notice(caller.app_shared(), user, own, tip.clone()).await?;
         self.log.notice(caller.app_shared(), own, own, tip).await
     }

@@ -205,8 +205,7 @@ impl Groups {
         after.members += u32::try_from(new.len()).expect("no more than a batch");
         let kind = entry::tip::Kind::MembersAdded as i32;
         let tip = entry::Tip { kind, users, ..entry::Tip::default() };
-        let change =
-            Change { before: Some(before), after, members: new.into_iter().map(MemberRow::Joins).collect() };
+        let change = Change { before: Some(before), after, members: new.into_iter().map(MemberRow::Joins).collect() };
         self.settled(self.write(caller, change, tip).await, tries).await
     }
 
@@ -240,24 +239,12 @@ impl Groups {
     }
 
     /// Takes the group out of former members' homes and tells them.
-    async fn see_off(
-        &self,
-        caller: &Caller,
-        group: GroupId,
-        users: Vec<UserId>,
-        kind: entry::tip::Kind,
-    ) -> Result<()> {
+    async fn see_off(&self, caller: &Caller, group: GroupId, users: Vec<UserId>, kind: entry::tip::Kind) -> Result<()> {
         let goodbyes = users.into_iter().map(|user| self.see_off_one(caller, group, user, kind));
         stream::iter(goodbyes).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    async fn see_off_one(
-        &self,
-        caller: &Caller,
-        group: GroupId,
-        user: UserId,
-        kind: entry::tip::Kind,
-    ) -> Result<()> {
+    async fn see_off_one(&self, caller: &Caller, group: GroupId, user: UserId, kind: entry::tip::Kind) -> Result<()> {
         let (app, conversation) = (caller.app(), ConversationId::Group(group));
         let key = MembershipKey { app, user, conversation };
         if self.store.get(&key).await?.is_none() {
@@ -270,8 +257,7 @@ impl Groups {
         if self.member_row(app, group, user).await?.is_some() {
             return self.log.join(app, user, conversation).await;
         }
-        let tip =
-            entry::Tip { kind: kind as i32, users: vec![user.0], group: group.0, ..entry::Tip::default() };
+        let tip = entry::Tip { kind: kind as i32, users: vec![user.0], group: group.0, ..entry::Tip::default() };
         self.log.notice(caller.app_shared(), user, caller.user().unwrap_or_default(), tip).await
     }
 
