@@ -34,6 +34,12 @@ pub(crate) struct Config {
     pub(crate) metrics: Metrics,
     /// Where the bytes are.
     pub(crate) store: Store,
+    /// The product's limits.
+    pub(crate) domain: domain::Config,
+    /// How clients connect.
+    pub(crate) gateway: gateway::Config,
+    /// The HTTP service for app servers.
+    pub(crate) rest: rest::Config,
 }
 
 /// Logs.
@@ -69,6 +75,9 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Shutdown {
+    /// How long `/readyz` fails before connections are refused, for a balancer to notice. Default 0 ms.
+    #[serde(with = "duration")]
+    pub(crate) notice: Duration,
     /// How long clients and requests get to finish after SIGTERM. Default 20 s; what is still open then is cut.
     #[serde(with = "duration")]
     pub(crate) deadline: Duration,
@@ -83,13 +92,15 @@ pub(crate) struct Metrics {
 }
 
 /// Where the bytes are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Store {
-    /// Unix socket over which the process that owns the store shares it. Default `data/store.sock`. Follows `data_dir`.
-    pub(crate) socket: PathBuf,
-    /// The embedded engine.
+    /// The embedded engine, for `linnet serve` and `linnet gateway`.
     pub(crate) rocks: storage::RocksConfig,
+    /// The socket over which its owner shares it.
+    pub(crate) server: storage::StoreServerConfig,
+    /// How others reach that socket: `linnet rest`, and commands beside a server.
+    pub(crate) remote: storage::RemoteConfig,
 }
 
 impl Default for Config {
@@ -101,6 +112,9 @@ impl Default for Config {
             shutdown: Shutdown::default(),
             metrics: Metrics::default(),
             store: Store::default(),
+            domain: domain::Config::default(),
+            gateway: gateway::Config::default(),
+            rest: rest::Config::default(),
         }
     }
 }
@@ -113,13 +127,7 @@ impl Default for Log {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(20) }
-    }
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self { socket: PathBuf::from("data/store.sock"), rocks: storage::RocksConfig::default() }
+        Self { notice: Duration::ZERO, deadline: Duration::from_secs(20) }
     }
 }
 
@@ -144,8 +152,11 @@ impl Config {
             layers.flag("--set", assignment)?;
         }
         let mut config = layers.finish()?;
-        if !layers.has(&["store", "socket"]) {
-            config.store.socket = config.data_dir.join("store.sock");
+        if !layers.has(&["store", "server", "socket"]) {
+            config.store.server.socket = config.data_dir.join("store.sock");
+        }
+        if !layers.has(&["store", "remote", "socket"]) {
+            config.store.remote.socket = config.store.server.socket.clone();
         }
         if !layers.has(&["store", "rocks", "directory"]) {
             config.store.rocks.directory = config.data_dir.join("store");
@@ -220,6 +231,9 @@ mod tests {
     use super::*;
 
     const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+    #[test]
+    fn zz_dump() { std::fs::write("/tmp/defaults.toml", toml::to_string(&Config::default()).unwrap()).unwrap(); }
 
     #[test]
     fn the_example_holds_every_key_at_its_default() {
