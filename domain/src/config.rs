@@ -28,6 +28,8 @@ pub struct Config {
     pub edit_window: Duration,
     /// Most entries that one call reads of a conversation. Default 200.
     pub history_limit: usize,
+    /// Most messages that one call reads over all conversations of a user. Default 1024.
+    pub recent_limit: usize,
     /// Most conversations on one page of a list or a comparison. Default 200.
     pub page_limit: usize,
     /// Unread messages are counted up to here; what lies beyond shows as this number. Default 999.
@@ -73,6 +75,7 @@ impl Default for Config {
             recall_window: Duration::from_secs(120),
             edit_window: Duration::ZERO,
             history_limit: 200,
+            recent_limit: 1024,
             page_limit: 200,
             unread_cap: 999,
             active_conversations: 100_000,

@@ -74,7 +74,7 @@ impl Messages {
     /// # Errors
     /// `Invalid` for the limit.
     pub async fn recent(&self, caller: &Caller, limit: usize) -> Result<Vec<(ConversationId, entry::Entry)>> {
-        if !(1..=self.config.history_limit).contains(&limit) {
+        if !(1..=self.config.recent_limit).contains(&limit) {
             return Err(invalid("limit", "is out of range"));
         }
         let (app, user) = (caller.app(), caller.user()?);
