@@ -1,0 +1,96 @@
+//! A gateway over a domain over memory, with users to log in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::apps::NewApp;
+use domain::tokens::Issue;
+use domain::users::NewUser;
+use domain::{Caller, Clock, ConversationId, Domain, Outlet, UserId};
+use gateway::{Certs, Config, Gateway, Hub};
+use storage::Store;
+
+use crate::client::Client;
+
+pub struct World {
+    pub domain: Domain,
+    pub hub: Arc<Hub>,
+    pub gateway: Gateway,
+    pub server: Caller,
+}
+
+/// A user who can log in.
+pub struct User {
+    pub id: UserId,
+    pub caller: Caller,
+    pub token: String,
+}
+
+/// Ports of its own, and no patience beyond what the test needs.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.tcp.listen = "127.0.0.1:0".into();
+    config.tls.listen = "127.0.0.1:0".into();
+    config.quic.listen = "127.0.0.1:0".into();
+    config
+}
+
+/// A certificate for `localhost`.
+pub fn certs() -> Certs {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    Certs::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap()
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(config()).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        let clock = Clock::system();
+        let hub = Hub::new(config);
+        let store = Store::memory(clock.clone());
+        let outlet = Outlet::Here(hub.clone());
+        let domain = Domain::open(store, clock.clone(), outlet, domain::Config::default()).await.unwrap();
+        let app = domain.apps.create(NewApp::default()).await.unwrap();
+        let server = domain.apps.operator(domain::AppNumber(app.app.number)).await.unwrap();
+        let gateway = Gateway::start(domain.clone(), hub.clone(), clock, Some(certs())).await.unwrap();
+        Self { domain, hub, gateway, server }
+    }
+
+    pub async fn user(&self, uid: &str) -> User {
+        let new = NewUser { uid: Some(uid.to_owned()), ..NewUser::default() };
+        let user = self.domain.users.create(&self.server, new).await.unwrap();
+        let issue = Issue { dialect: "", platform: 0, lifetime: None, repeatable: false };
+        let token = self.domain.tokens.issue(&self.server, UserId(user.id), issue).await.unwrap().text;
+        let caller = self.domain.tokens.authenticate(&token).await.unwrap();
+        User { id: UserId(user.id), caller, token }
+    }
+
+    /// A connection over plain TCP, before any login.
+    pub async fn connect(&self) -> Client {
+        Client::tcp(self.gateway.addresses().tcp.unwrap()).await
+    }
+
+    /// A user's device, logged in over plain TCP.
+    pub async fn device(&self, user: &User, device: &str) -> Client {
+        let mut client = self.connect().await;
+        client.log_in(user, device).await;
+        client
+    }
+
+    /// Waits until something holds.
+    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
+        for _ in 0..500 {
+            if holds(self).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("in vain: {what}");
+    }
+}
+
+pub fn direct(one: &User, other: &User) -> ConversationId {
+    ConversationId::direct(one.id, other.id)
+}
