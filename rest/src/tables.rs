@@ -25,6 +25,9 @@ pub fn tables() -> Vec<Table> {
     vec![
         table(crate::tenured::routes()),
         table(crate::openim::routes()),
+        table(crate::gobelieve::routes()),
+        table(crate::tim::routes()),
+        table(crate::maxim::routes()),
     ]
 }
 
