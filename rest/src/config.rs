@@ -72,6 +72,12 @@ pub struct Config {
     /// Good for how long a tenured sign is. Default 7d.
     #[serde(with = "duration")]
     pub tenured_sign_lifetime: Duration,
+    /// Good for how long a tim token is. Default 30d.
+    #[serde(with = "duration")]
+    pub tim_token_lifetime: Duration,
+    /// Good for how long a maxim token is. Default 30d.
+    #[serde(with = "duration")]
+    pub maxim_token_lifetime: Duration,
     /// Good for how long an openim token is. Default 7d.
     #[serde(with = "duration")]
     pub openim_token_lifetime: Duration,
@@ -105,6 +111,8 @@ impl Default for Config {
             drain_timeout: Duration::from_secs(15),
             max_users_per_call: 500,
             tenured_sign_lifetime: Duration::from_secs(7 * 86_400),
+            tim_token_lifetime: Duration::from_secs(30 * 86_400),
+            maxim_token_lifetime: Duration::from_secs(30 * 86_400),
             openim_token_lifetime: Duration::from_secs(7 * 86_400),
         }
     }

@@ -1,0 +1,289 @@
+//! Reading messages, and the list of conversations.
+
+use std::collections::{BTreeSet, HashMap};
+
+use domain::conversations::Conversation;
+use domain::entry::Entry;
+use domain::entry::entry::Body;
+use domain::messages::{HistoryRange, is_recalled};
+use domain::{ConversationId, GroupId, GroupRef, MessageId, Noun, Seq, UserId, UserRef};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::content;
+use super::conversation::{self, Kind, Target};
+use super::{Error, Reply};
+use crate::context::Cx;
+use crate::input::Query;
+use crate::lenient;
+use crate::names::{number_of_group, number_of_user};
+
+/// Messages on a page where the caller does not say.
+const DEFAULT_PAGE: usize = 20;
+/// Most messages on a page.
+const LARGEST_PAGE: usize = 100;
+/// Most conversations that the list tells; their number is the user's own doing.
+const CONVERSATIONS: usize = 1_000;
+
+/// Which messages to read.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct ConversationQuery {
+    /// The other user, or the group.
+    #[serde(deserialize_with = "lenient::u64")]
+    opposite_id: u64,
+    /// The newest message wanted; 0 or none for the newest there is.
+    #[serde(default, deserialize_with = "lenient::opt_u64")]
+    msg_id_start: Option<u64>,
+    /// 1 to 100; 20 where it is not told, and more are answered with 100.
+    #[serde(default, deserialize_with = "lenient::opt_u64")]
+    limit: Option<u64>,
+    /// 1 a user, 2 a group, for numbers that are both.
+    #[serde(default, rename = "type", deserialize_with = "lenient::opt_u64")]
+    kind: Option<u64>,
+}
+
+/// A page of messages. The `set_` fields say which of the others count, as the system's own serialiser does.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MessagePage {
+    is_last: bool,
+    /// The newest first.
+    messages: Vec<Message>,
+    messages_iterator: Empty,
+    messages_size: usize,
+    /// `msg_id_start` of the next page; 0 where there is none.
+    next_msg_id: u64,
+    set_is_last: bool,
+    set_messages: bool,
+    set_next_msg_id: bool,
+}
+
+/// Nothing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Empty {}
+
+/// One message.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Message {
+    attachment: String,
+    config: String,
+    content: String,
+    /// `TEXT`, `IMAGE`, `AUDIO`, `VIDEO`, `FILE`, `LOCATION`, `COMMAND` or `FORWARD`.
+    ctype: &'static str,
+    ext: String,
+    from_xid: Xid,
+    msg_id: u64,
+    set_attachment: bool,
+    set_config: bool,
+    set_content: bool,
+    set_ctype: bool,
+    set_ext: bool,
+    set_from_xid: bool,
+    set_msg_id: bool,
+    set_status: bool,
+    set_timestamp: bool,
+    set_to_xid: bool,
+    /// `UNREAD` or `READ`.
+    status: &'static str,
+    /// Unix milliseconds.
+    timestamp: i64,
+    to_xid: Xid,
+}
+
+/// A user or a group.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Xid {
+    device_sn: u32,
+    set_device_sn: bool,
+    set_uid: bool,
+    uid: u64,
+}
+
+/// How many messages of a conversation are unread.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Unread {
+    conversation_id: Xid,
+    num: u64,
+    set_conversation_id: bool,
+    set_num: bool,
+    /// 1 a user, 2 a group.
+    #[serde(rename = "type")]
+    kind: u8,
+}
+
+/// `GET /message/conversation`: messages of one conversation.
+pub(crate) async fn conversation(cx: Cx, Query(req): Query<ConversationQuery>) -> Reply<MessagePage> {
+    let limit = match req.limit {
+        Some(0) => return Err(Error::parameter("limit: must be at least 1")),
+        Some(limit) => usize::try_from(limit).unwrap_or(LARGEST_PAGE).min(LARGEST_PAGE),
+        None => DEFAULT_PAGE,
+    };
+    let kind = req.kind.map(Kind::parse).transpose()?;
+    let target = conversation::with(&cx, req.opposite_id, kind).await?;
+    let from = start(&cx, target, req.msg_id_start.unwrap_or_default()).await?;
+    // One more than is wanted tells where the next page starts.
+    let mut entries = newest(&cx, target, from, limit + 1).await?;
+    let next = if entries.len() > limit { entries.pop() } else { None };
+    let messages = show_all(&cx, target, entries).await?;
+    Ok(MessagePage {
+        is_last: next.is_none(),
+        messages_size: messages.len(),
+        messages,
+        messages_iterator: Empty {},
+        next_msg_id: next.as_ref().map_or(0, |next| next.message_id),
+        set_is_last: true,
+        set_messages: true,
+        set_next_msg_id: next.is_some(),
+    })
+}
+
+/// `GET /message/unread`: the caller's conversations, the most recent first.
+pub(crate) async fn unread(cx: Cx, (): ()) -> Reply<Vec<Unread>> {
+    let mut rows = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = cx.domain.conversations.list(&cx.caller, cursor.as_deref(), LARGEST_PAGE).await?;
+        rows.extend(show_unread(&cx, &page.items).await?);
+        cursor = page.next;
+        if cursor.is_none() || rows.len() >= CONVERSATIONS {
+            rows.truncate(CONVERSATIONS);
+            return Ok(rows);
+        }
+    }
+}
+
+/// The seq to read from; 0 for the newest.
+async fn start(cx: &Cx, target: Target, message: u64) -> Reply<Seq> {
+    if message == 0 {
+        return Ok(Seq(0));
+    }
+    match cx.domain.messages.position(&cx.caller, target.id, MessageId(message)).await {
+        Err(domain::Error::NotFound(Noun::Conversation)) => {
+            conversation::unless_outside(target)?;
+            Err(domain::Error::NotFound(Noun::Message).into())
+        }
+        found => Ok(found?.ok_or(domain::Error::NotFound(Noun::Message))?),
+    }
+}
+
+/// Up to `count` entries that say something, the newest first. What was withdrawn is gone for this system's clients.
+async fn newest(cx: &Cx, target: Target, mut from: Seq, count: usize) -> Reply<Vec<Entry>> {
+    let mut found: Vec<Entry> = Vec::new();
+    while found.len() < count {
+        let range = HistoryRange { from, ascending: false, limit: count };
+        let page = match cx.domain.messages.history(&cx.caller, target.id, range).await {
+            Err(domain::Error::NotFound(Noun::Conversation)) => {
+                conversation::unless_outside(target)?;
+                break;
+            }
+            page => page?,
+        };
+        let end = page.entries.last().map_or(0, |entry| entry.seq);
+        let says = |entry: &Entry| matches!(entry.body, Some(Body::Message(_))) && !is_recalled(entry);
+        found.extend(page.entries.into_iter().filter(says));
+        if page.complete || end <= 1 {
+            break;
+        }
+        from = Seq(end - 1);
+    }
+    found.truncate(count);
+    Ok(found)
+}
+
+async fn show_all(cx: &Cx, target: Target, entries: Vec<Entry>) -> Reply<Vec<Message>> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let me = cx.caller.user()?;
+    let authors = entries.iter().map(|entry| entry.sender).chain([me.0]).collect();
+    let numbers = numbers_of(cx, authors).await?;
+    let seen = cx.domain.conversations.get(&cx.caller, target.id).await?;
+    Ok(entries.into_iter().map(|entry| show(&seen, target, me, &numbers, entry)).collect())
+}
+
+fn show(seen: &Conversation, target: Target, me: UserId, numbers: &HashMap<u64, u64>, entry: Entry) -> Message {
+    let said = match entry.body {
+        Some(Body::Message(content)) => content,
+        _ => domain::entry::Content::default(),
+    };
+    let number = |user: u64| numbers.get(&user).copied().unwrap_or(user);
+    let mine = entry.sender == me.0;
+    let to = match target.id {
+        ConversationId::Direct { .. } if !mine => number(me.0),
+        _ => target.number,
+    };
+    let read_to = if mine { seen.peer_read_seq } else { seen.read_seq };
+    let config = content::show_config(&said);
+    let body = content::show(&said);
+    Message {
+        ctype: body.type_name(),
+        set_attachment: !body.attachment.is_empty(),
+        set_config: !config.is_empty(),
+        set_content: !body.content.is_empty(),
+        set_ctype: true,
+        set_ext: !said.extension.is_empty(),
+        set_from_xid: true,
+        set_msg_id: true,
+        set_status: true,
+        set_timestamp: true,
+        set_to_xid: true,
+        attachment: body.attachment,
+        config,
+        content: body.content,
+        ext: said.extension,
+        from_xid: Xid::of(number(entry.sender)),
+        msg_id: entry.message_id,
+        status: if entry.seq <= read_to.0 { "READ" } else { "UNREAD" },
+        timestamp: entry.time,
+        to_xid: Xid::of(to),
+    }
+}
+
+impl Xid {
+    fn of(uid: u64) -> Self {
+        Self { device_sn: 0, set_device_sn: false, set_uid: true, uid }
+    }
+}
+
+async fn show_unread(cx: &Cx, conversations: &[Conversation]) -> Reply<Vec<Unread>> {
+    let me = cx.caller.user()?;
+    let peers =
+        conversations.iter().filter_map(|conversation| conversation.id.peer_of(me)).map(|peer| peer.0).collect();
+    let numbers = numbers_of(cx, peers).await?;
+    let mut rows = Vec::with_capacity(conversations.len());
+    for conversation in conversations {
+        let (kind, uid) = match conversation.id {
+            ConversationId::Direct { .. } => {
+                let peer = conversation.id.peer_of(me).map_or(0, |peer| peer.0);
+                (Kind::User, numbers.get(&peer).copied().unwrap_or(peer))
+            }
+            ConversationId::Group(group) => (Kind::Group, group_number(cx, group).await?),
+            // Notices are no conversation to this system.
+            ConversationId::Notices(_) => continue,
+        };
+        rows.push(Unread {
+            conversation_id: Xid::of(uid),
+            num: conversation.unread,
+            set_conversation_id: true,
+            set_num: true,
+            kind: kind.number(),
+        });
+    }
+    Ok(rows)
+}
+
+/// What users are called, by id.
+async fn numbers_of(cx: &Cx, users: BTreeSet<u64>) -> Reply<HashMap<u64, u64>> {
+    let asked: Vec<UserRef> =
+        users.into_iter().filter(|user| *user != 0).map(|user| UserRef::Id(UserId(user))).collect();
+    let found = cx.domain.users.find_many(&cx.caller, &asked).await?;
+    Ok(found.into_iter().flatten().map(|user| (user.id, number_of_user(&user))).collect())
+}
+
+/// What a group is called; one that was dismissed still has its id.
+async fn group_number(cx: &Cx, group: GroupId) -> Reply<u64> {
+    match cx.domain.groups.find(&cx.caller, &GroupRef::Id(group)).await {
+        Ok(found) => Ok(number_of_group(&found)),
+        Err(domain::Error::NotFound(_)) => Ok(group.0),
+        Err(error) => Err(error.into()),
+    }
+}
