@@ -224,11 +224,11 @@ impl Events {
         };
         let mut cursors = self.shared.cursors.lock();
         let cursor = cursors.entry(conversation).or_insert(Cursor { conversation, epoch: epoch.unwrap_or(0), seq: 0 });
-        let epoch = epoch.unwrap_or(cursor.epoch);
-        if epoch > cursor.epoch && matches!(event, Event::Conversation(_)) && cursor.epoch == 0 {
-            cursor.epoch = epoch;
-        } else if epoch > cursor.epoch {
-            *cursor = Cursor { conversation, epoch, seq };
+        match epoch {
+            // A gap may be the first that is heard of a conversation; the epoch comes with what follows.
+            Some(epoch) if cursor.epoch == 0 => cursor.epoch = epoch,
+            Some(epoch) if cursor.epoch != epoch => *cursor = Cursor { conversation, epoch, seq },
+            _ => {}
         }
         cursor.seq = cursor.seq.max(seq);
     }

@@ -103,9 +103,9 @@ impl Session {
 
     pub(super) fn handle_gap_page(&mut self, now: Instant, id: ConversationId, page: HistoryPage) {
         let before = self.logs.position(id);
-        self.logs.enter(id, page.epoch, &mut self.events);
-        let Some((epoch, seq)) = self.logs.position(id) else { return };
-        if page.epoch == epoch && page.first_seq > seq + 1 {
+        self.logs.settle(id, page.epoch, page.last_seq, &mut self.events);
+        let Some((_, seq)) = self.logs.position(id) else { return };
+        if page.first_seq > seq + 1 {
             // What lies below is not there, or not this user's to read. Only who had a position might have expected it.
             let announce = self.logs.begun(id);
             self.logs.skip_to(id, page.first_seq - 1, announce, &mut self.events);

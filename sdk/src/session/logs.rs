@@ -16,10 +16,13 @@ use crate::event::{Cursor, Delivered, Event};
 pub(crate) enum Offered {
     /// It was the next one, and is on its way to the app.
     Delivered,
-    /// It was had already, or belongs to an epoch that is over.
+    /// It was had already.
     Repeat,
     /// Entries below it are missing.
     Early,
+    /// It names another epoch than the one at hand. It is not kept: a page, which speaks for the server's state and not for
+    /// something under way, has to settle which epoch holds.
+    Doubtful,
 }
 
 /// What is missing of a conversation, ends included.
@@ -47,12 +50,14 @@ struct Log {
     known: u64,
     /// Whether `seq` is a position that the app knows of. Else the oldest readable entry has yet to be learnt.
     begun: bool,
+    /// Something named another epoch.
+    doubted: bool,
     held: BTreeMap<u64, Entry>,
 }
 
 impl Log {
     fn new(epoch: u64) -> Self {
-        Self { epoch, seq: 0, known: 0, begun: false, held: BTreeMap::new() }
+        Self { epoch, seq: 0, known: 0, begun: false, doubted: false, held: BTreeMap::new() }
     }
 }
 
@@ -79,15 +84,18 @@ impl Logs {
     /// Whether an entry would be new: neither delivered nor held.
     pub(crate) fn lacks(&self, id: ConversationId, epoch: u64, seq: u64) -> bool {
         self.logs.get(&id).is_none_or(|log| {
-            epoch > log.epoch || (epoch == log.epoch && seq > log.seq && !log.held.contains_key(&seq))
+            epoch != log.epoch || (seq > log.seq && !log.held.contains_key(&seq))
         })
     }
 
     /// Takes an entry that arrived.
     pub(crate) fn offer(&mut self, id: ConversationId, epoch: u64, entry: Entry, out: &mut VecDeque<Event>) -> Offered {
-        self.enter(id, epoch, out);
-        let Some(log) = self.logs.get_mut(&id) else { return Offered::Repeat };
-        if epoch < log.epoch || entry.seq <= log.seq {
+        let log = self.logs.entry(id).or_insert_with(|| Log::new(epoch));
+        if epoch != log.epoch {
+            log.doubted = true;
+            return Offered::Doubtful;
+        }
+        if entry.seq <= log.seq {
             return Offered::Repeat;
         }
         log.known = log.known.max(entry.seq);
@@ -105,25 +113,25 @@ impl Logs {
         Offered::Early
     }
 
-    /// Starts a conversation over when its epoch is newer than what is held. Returns whether it was.
-    pub(crate) fn enter(&mut self, id: ConversationId, epoch: u64, out: &mut VecDeque<Event>) -> bool {
+    /// Takes the epoch that a page names for the one that holds. Another one than before starts the conversation over.
+    pub(crate) fn settle(&mut self, id: ConversationId, epoch: u64, last_seq: u64, out: &mut VecDeque<Event>) {
         let log = self.logs.entry(id).or_insert_with(|| Log::new(epoch));
-        if epoch <= log.epoch {
-            return false;
+        log.doubted = false;
+        if epoch == log.epoch {
+            return;
         }
         self.held -= log.held.len();
-        let known_to_app = log.begun;
-        *log = Log::new(epoch);
-        if known_to_app {
+        if log.begun {
             out.push_back(Event::Reset { conversation: id, epoch });
         }
-        known_to_app
+        *log = Log { known: last_seq, ..Log::new(epoch) };
     }
 
     /// Moves past entries up to `seq` that will not come. `announce` tells the app of those that it might expect.
     pub(crate) fn skip_to(&mut self, id: ConversationId, seq: u64, announce: bool, out: &mut VecDeque<Event>) {
         let Some(log) = self.logs.get_mut(&id) else { return };
         log.begun = true;
+        log.doubted = false;
         while log.seq < seq {
             // Entries held inside the range are had after all: skip only around them.
             let next = log.held.keys().next().copied().filter(|&held| held <= seq).unwrap_or(seq + 1);
@@ -141,6 +149,7 @@ impl Logs {
     pub(crate) fn missing(&self, id: ConversationId) -> Option<Missing> {
         let log = self.logs.get(&id)?;
         let to = log.held.keys().next().map_or(log.known, |first| first - 1);
+        let to = if log.doubted { to.max(log.seq + 1) } else { to };
         (to > log.seq).then_some(Missing { from: log.seq + 1, to })
     }
 
@@ -245,14 +254,26 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_epoch_voids_and_an_older_one_is_ignored() {
+    fn another_epoch_is_doubted_until_a_page_settles_it() {
         let mut logs = begun(4, 100);
         let mut out = VecDeque::new();
         logs.offer(C, 1, entry(6), &mut out);
-        logs.offer(C, 2, entry(1), &mut out);
-        assert_eq!(out.pop_front(), Some(Event::Reset { conversation: C, epoch: 2 }));
-        assert_eq!(logs.offer(C, 1, entry(5), &mut out), Offered::Repeat);
-        assert_eq!(seqs(&mut out), [1]);
+        assert_eq!(logs.offer(C, 7, entry(1), &mut out), Offered::Doubtful);
+        assert_eq!(logs.missing(C), Some(Missing { from: 5, to: 5 }));
+        // The page confirms the epoch at hand: what named the other one was late.
+        logs.settle(C, 1, 6, &mut out);
+        logs.offer(C, 1, entry(5), &mut out);
+        assert_eq!(seqs(&mut out), [5, 6]);
+        assert_eq!(logs.missing(C), None);
+        // And now the epoch did change, to a smaller number.
+        assert_eq!(logs.offer(C, 0, entry(2), &mut out), Offered::Doubtful);
+        assert_eq!(logs.missing(C), Some(Missing { from: 7, to: 7 }));
+        logs.settle(C, 0, 2, &mut out);
+        assert_eq!(out.pop_front(), Some(Event::Reset { conversation: C, epoch: 0 }));
+        assert_eq!(logs.missing(C), Some(Missing { from: 1, to: 2 }));
+        logs.offer(C, 0, entry(1), &mut out);
+        logs.offer(C, 0, entry(2), &mut out);
+        assert_eq!(seqs(&mut out), [1, 2]);
         assert_eq!(logs.held, 0);
     }
 }

@@ -76,8 +76,9 @@ impl Session {
 
     /// Puts an entry in its place, and minds the gap below it.
     pub(super) fn take_entry(&mut self, now: Instant, id: ConversationId, epoch: u64, entry: Entry) {
-        if self.logs.offer(id, epoch, entry, &mut self.events) == Offered::Early {
-            self.note_gap(now, id);
+        match self.logs.offer(id, epoch, entry, &mut self.events) {
+            Offered::Early | Offered::Doubtful => self.note_gap(now, id),
+            Offered::Delivered | Offered::Repeat => {}
         }
     }
 

@@ -69,29 +69,27 @@ impl Session {
         let verdict = synced.verdict();
         let Some(state) = synced.state.and_then(Conversation::from_wire) else { return };
         let (id, epoch) = (state.id, state.epoch);
-        self.logs.enter(id, epoch, &mut self.events);
+        self.logs.settle(id, epoch, 0, &mut self.events);
         // Pushes may have overtaken this page, so the position is the log's own and not what was told.
-        let Some((held_epoch, held_seq)) = self.logs.position(id) else { return };
-        if epoch == held_epoch {
-            let first = synced.entries.first().map(|entry| entry.seq);
-            match verdict {
-                Verdict::Truncated | Verdict::Unknown => {
-                    let from = if synced.from_seq > 0 { synced.from_seq } else { first.unwrap_or(state.last_seq + 1) };
-                    self.skip_below(id, held_seq, from, state.first_seq);
-                }
-                Verdict::Reset => self.skip_below(id, held_seq, first.unwrap_or(state.last_seq + 1), state.first_seq),
-                // Complete: what lies between is not there for this user, so nothing is missed.
-                Verdict::Complete => {
-                    if let Some(first) = first.filter(|&first| first > held_seq + 1) {
-                        self.logs.skip_to(id, first - 1, false, &mut self.events);
-                    }
+        let Some((_, held_seq)) = self.logs.position(id) else { return };
+        let first = synced.entries.first().map(|entry| entry.seq);
+        match verdict {
+            Verdict::Truncated | Verdict::Unknown => {
+                let from = if synced.from_seq > 0 { synced.from_seq } else { first.unwrap_or(state.last_seq + 1) };
+                self.skip_below(id, held_seq, from, state.first_seq);
+            }
+            Verdict::Reset => self.skip_below(id, held_seq, first.unwrap_or(state.last_seq + 1), state.first_seq),
+            // Complete: what lies between is not there for this user, so nothing is missed.
+            Verdict::Complete => {
+                if let Some(first) = first.filter(|&first| first > held_seq + 1) {
+                    self.logs.skip_to(id, first - 1, false, &mut self.events);
                 }
             }
         }
         for entry in synced.entries {
             self.take_entry(now, id, epoch, entry);
         }
-        if verdict == Verdict::Complete && epoch == held_epoch {
+        if verdict == Verdict::Complete {
             self.logs.skip_to(id, state.last_seq, false, &mut self.events);
         }
         self.events.push_back(Event::Conversation(Box::new(state)));
