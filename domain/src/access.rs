@@ -8,7 +8,7 @@ use storage::{Clock, Scan, Store};
 use crate::caller::{Caller, Subject};
 use crate::conversations::MembershipKey;
 use crate::error::{Denial, Error, Noun, Result};
-use crate::groups::{GroupKey, MemberKey};
+use crate::groups::{GroupKey, MemberKey, role_in};
 use crate::ids::{AppNumber, ConversationId, GroupId, Seq, UserId};
 use crate::log::{EntryKey, HeadKey};
 use crate::roster::ContactKey;
@@ -39,6 +39,11 @@ impl View {
     pub(crate) fn shows(&self, seq: Seq) -> bool {
         (self.first..=self.last()).contains(&seq)
     }
+}
+
+/// Whether a member is the group's owner or an admin.
+fn leads(group: &store::Group, member: &store::Member) -> bool {
+    matches!(role_in(group, member), store::Role::Admin | store::Role::Owner)
 }
 
 /// See the module.
@@ -98,13 +103,7 @@ impl Access {
     }
 
     /// The first entry at or after `from` that retention has left.
-    async fn oldest(
-        &self,
-        app: AppNumber,
-        conversation: ConversationId,
-        from: Seq,
-        head: &store::Head,
-    ) -> Result<Seq> {
+    async fn oldest(&self, app: AppNumber, conversation: ConversationId, from: Seq, head: &store::Head) -> Result<Seq> {
         let scan = Scan::<EntryKey>::new(tables::conversation(app, conversation), 1).from(|rest| {
             rest.u64(from.0);
         });
@@ -158,6 +157,13 @@ impl Access {
         Err(Error::NotFound(Noun::User))
     }
 
+    /// Whether a user is the owner or an admin of a group.
+    pub(crate) async fn leads(&self, app: AppNumber, group: GroupId, user: UserId) -> Result<bool> {
+        let Some(record) = self.store.get(&GroupKey { app, group }).await? else { return Ok(false) };
+        let member = self.store.get(&MemberKey { app, group, user }).await?;
+        Ok(member.is_some_and(|member| leads(&record, &member)))
+    }
+
     async fn may_speak(&self, caller: &Caller, group: GroupId) -> Result<UserId> {
         let app = caller.app();
         let record = self.store.get(&GroupKey { app, group }).await?.filter(|record| !record.dismissed);
@@ -173,8 +179,7 @@ impl Access {
         };
         let now = self.clock.now().0;
         let silent = |until: i64| until == -1 || until > now;
-        let leads = matches!(member.role(), store::Role::Admin | store::Role::Owner);
-        if silent(member.muted_until) || (silent(record.muted_until) && !leads) {
+        if silent(member.muted_until) || (silent(record.muted_until) && !leads(&record, &member)) {
             return Err(Error::Denied(Denial::Muted));
         }
         Ok(user)

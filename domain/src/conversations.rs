@@ -398,11 +398,7 @@ struct Place {
 impl Place {
     fn of(view: &View) -> Self {
         let key = MembershipKey { app: view.app, user: view.user, conversation: view.conversation };
-        Self {
-            unpinned: !view.membership.pinned,
-            newest: Reverse(view.head.last_time),
-            rest: key.address().rest,
-        }
+        Self { unpinned: !view.membership.pinned, newest: Reverse(view.head.last_time), rest: key.address().rest }
     }
 
     fn encode(&self) -> Bytes {

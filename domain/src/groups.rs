@@ -31,6 +31,7 @@ use crate::{page, tables};
 pub use change::{GroupChange, MemberChange};
 pub use create::NewGroup;
 pub use membership::Added;
+pub(crate) use membership::role_in;
 
 /// A group's own record.
 ///

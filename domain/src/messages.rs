@@ -24,6 +24,8 @@ use crate::log::{Draft, Log};
 pub use crate::log::Submitted;
 pub(crate) use history::read;
 pub use history::{History, HistoryRange};
+#[cfg(test)]
+pub(crate) use prepared::PreparedKey;
 
 /// Longest client_msg_id, in bytes.
 const CLIENT_MSG_ID_LIMIT: usize = 64;

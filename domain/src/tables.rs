@@ -108,9 +108,7 @@ pub(crate) fn user(app: AppNumber, user: UserId) -> Home {
 /// The home of a conversation; a group's is its conversation's.
 pub(crate) fn conversation(app: AppNumber, id: ConversationId) -> Home {
     match id {
-        ConversationId::Direct { low, high } => {
-            home(app, Of::Direct, &[&low.0.to_be_bytes(), &high.0.to_be_bytes()])
-        }
+        ConversationId::Direct { low, high } => home(app, Of::Direct, &[&low.0.to_be_bytes(), &high.0.to_be_bytes()]),
         ConversationId::Group(group) => self::group(app, group),
         ConversationId::Notices(user) => home(app, Of::Notices, &[&user.0.to_be_bytes()]),
     }
@@ -130,4 +128,87 @@ fn home(app: AppNumber, of: Of, pieces: &[&[u8]]) -> Home {
         bytes.extend_from_slice(piece);
     }
     Home::new(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::fmt::Write;
+
+    use storage::Key;
+
+    use super::*;
+    use crate::apps::{AppIndexKey, AppKey};
+    use crate::conversations::{MembershipKey, WatermarkKey};
+    use crate::counters::{CounterKey, Sequence};
+    use crate::devices::DeviceKey;
+    use crate::groups::{GroupKey, MemberKey};
+    use crate::ids::{BootId, MessageId, Seq, SessionId};
+    use crate::log::{EntryKey, HeadKey, PositionKey, SentKey};
+    use crate::messages::PreparedKey;
+    use crate::names::{NameKey, Space};
+    use crate::presence::{BootKey, LastSeenKey, LeaseKey};
+    use crate::roster::ContactKey;
+    use crate::tokens::TokenKey;
+    use crate::users::UserKey;
+
+    /// Lines of "table, home, rest", as they are in every store that exists.
+    #[derive(Default)]
+    struct Golden(String, HashSet<u8>);
+
+    impl Golden {
+        fn key(&mut self, key: &impl Key) -> &mut Self {
+            let address = key.address();
+            let hex = |bytes: &[u8]| if bytes.is_empty() { "-".to_owned() } else { hex::encode(bytes) };
+            let (code, name) = (address.table.code, address.table.name);
+            self.1.insert(code);
+            writeln!(self.0, "{code:<2} {name:<10} {} {}", hex(address.home.as_bytes()), hex(&address.rest)).unwrap();
+            self
+        }
+    }
+
+    #[test]
+    fn keys_have_the_bytes_that_stores_hold() {
+        let app = AppNumber(0x0102_0304);
+        let (user, other, group) = (UserId(0x11), UserId(0x2222), GroupId(0x33));
+        let direct = ConversationId::direct(other, user);
+        let mut golden = Golden::default();
+        golden.key(&AppKey { id: "demo" });
+        golden.key(&AppIndexKey::Number(app.0)).key(&AppIndexKey::Secret([0xaa; 32]));
+        for sequence in [Sequence::Apps, Sequence::Users, Sequence::Groups, Sequence::Messages] {
+            golden.key(&CounterKey { app, sequence });
+        }
+        for space in [Space::Uid, Space::Username, Space::Gid] {
+            golden.key(&NameKey::new(app, space, "alice"));
+        }
+        golden.key(&TokenKey { hash: [0xbb; 32] });
+        golden.key(&UserKey { app, user }).key(&DeviceKey { app, user, device_id: "phone" });
+        golden.key(&ContactKey { app, user, contact: other });
+        golden.key(&LeaseKey { app, user, boot: BootId(5), session: SessionId(6) }).key(&LastSeenKey { app, user });
+        golden.key(&PreparedKey { app, user, message: MessageId(8) });
+        for conversation in [direct, ConversationId::Group(group), ConversationId::Notices(user)] {
+            golden
+                .key(&MembershipKey { app, user, conversation })
+                .key(&HeadKey { app, conversation })
+                .key(&EntryKey { app, conversation, seq: Seq(7) })
+                .key(&SentKey { app, conversation, sender: user, client_msg_id: "a b" })
+                .key(&PositionKey { app, conversation, message: MessageId(8) })
+                .key(&WatermarkKey { app, conversation, user });
+        }
+        golden.key(&GroupKey { app, group }).key(&MemberKey { app, group, user });
+        golden.key(&BootKey { boot: BootId(5) });
+        assert_eq!(golden.1.len(), TABLES.len(), "a table has no line");
+        assert_eq!(
+            golden.0,
+            include_str!("../tests/keys.golden"),
+            "other bytes are another store: this needs a migration"
+        );
+    }
+
+    #[test]
+    fn tables_are_told_apart() {
+        let codes: HashSet<u8> = TABLES.iter().map(|table| table.code).collect();
+        let names: HashSet<&str> = TABLES.iter().map(|table| table.name).collect();
+        assert_eq!((codes.len(), names.len()), (TABLES.len(), TABLES.len()));
+    }
 }

@@ -164,7 +164,8 @@ async fn the_marks_of_former_members_are_not_shown() {
 
 #[tokio::test]
 async fn what_counts_as_unread() {
-    let world = World::with(domain::record::AppSettings::default(), Config { unread_cap: 4, ..Config::default() }).await;
+    let world =
+        World::with(domain::record::AppSettings::default(), Config { unread_cap: 4, ..Config::default() }).await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);
     let conversation = direct(&alice, &bob);
     let unread = async || world.domain.conversations.get(&bob, conversation).await.unwrap().unread;
@@ -172,12 +173,7 @@ async fn what_counts_as_unread() {
     world.send(&bob, conversation, "1", "mine").await.unwrap();
     let command = domain::entry::content::Kind::Command(domain::entry::Command { data: "{}".into() });
     let content = domain::entry::Content { kind: Some(command), ..text("") };
-    let command = domain::messages::Outgoing {
-        conversation,
-        client_msg_id: "2".into(),
-        content,
-        online_only: false,
-    };
+    let command = domain::messages::Outgoing { conversation, client_msg_id: "2".into(), content, online_only: false };
     world.domain.messages.send(&alice, command).await.unwrap();
     assert_eq!(unread().await, 1);
     world.domain.messages.edit(&alice, conversation, Seq(1), text("y")).await.unwrap();

@@ -94,8 +94,7 @@ async fn what_cannot_be_sent_is_refused() {
         other => panic!("{other}"),
     };
     let refused = async |name: &str, content: Content| {
-        let message =
-            Outgoing { conversation, client_msg_id: name.to_owned(), content, online_only: false };
+        let message = Outgoing { conversation, client_msg_id: name.to_owned(), content, online_only: false };
         field(world.domain.messages.send(&alice, message).await.unwrap_err())
     };
     assert_eq!(refused("", text("x")).await, "client_msg_id");

@@ -276,7 +276,7 @@ impl Groups {
 }
 
 /// A member's role; the group's own record says who owns it.
-pub(super) fn role_in(group: &store::Group, member: &store::Member) -> Role {
+pub(crate) fn role_in(group: &store::Group, member: &store::Member) -> Role {
     match member.role() {
         _ if group.owner == member.user => Role::Owner,
         // The row of a former owner: handing over changes both in one commit, so this is a member like any other.

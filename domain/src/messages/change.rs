@@ -5,14 +5,13 @@
 
 use std::time::Duration;
 
+use proto::entry;
 use proto::entry::entry::Body;
-use proto::{entry, store};
 use storage::Millis;
 
 use super::{Messages, is_recalled};
 use crate::caller::{Caller, Subject};
 use crate::error::{Denial, Error, Noun, Result};
-use crate::groups::MemberKey;
 use crate::ids::{ConversationId, Seq, UserId};
 use crate::log::{Draft, EntryKey, expiry, put};
 use crate::retry::Tries;
@@ -75,12 +74,7 @@ impl Messages {
     }
 
     /// Who acts, and the message that is to change.
-    async fn target(
-        &self,
-        caller: &Caller,
-        conversation: ConversationId,
-        seq: Seq,
-    ) -> Result<(UserId, entry::Entry)> {
+    async fn target(&self, caller: &Caller, conversation: ConversationId, seq: Seq) -> Result<(UserId, entry::Entry)> {
         let app = caller.app();
         let actor = match caller.subject() {
             Subject::Server => UserId(0),
@@ -108,12 +102,10 @@ impl Messages {
         if caller.subject() == Subject::Server {
             return Ok(());
         }
-        if let ConversationId::Group(group) = conversation {
-            let member = self.store.get(&MemberKey { app: caller.app(), group, user: actor }).await?;
-            let leads = |member: store::Member| matches!(member.role(), store::Role::Admin | store::Role::Owner);
-            if member.is_some_and(leads) {
-                return Ok(());
-            }
+        if let ConversationId::Group(group) = conversation
+            && self.access.leads(caller.app(), group, actor).await?
+        {
+            return Ok(());
         }
         if target.sender != actor.0 {
             return Err(Error::Denied(Denial::NotAuthor));

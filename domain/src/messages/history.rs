@@ -47,12 +47,7 @@ impl Messages {
     ///
     /// # Errors
     /// `NotFound(Conversation)`; `Invalid` for the limit.
-    pub async fn history(
-        &self,
-        caller: &Caller,
-        conversation: ConversationId,
-        range: HistoryRange,
-    ) -> Result<History> {
+    pub async fn history(&self, caller: &Caller, conversation: ConversationId, range: HistoryRange) -> Result<History> {
         if !(1..=self.config.history_limit).contains(&range.limit) {
             return Err(invalid("limit", "is out of range"));
         }
@@ -104,7 +99,8 @@ impl Messages {
             let entries = read(&self.store, view, view.first, high, true, limit).await?;
             let Some(end) = entries.last() else { break };
             high = Seq(end.seq - 1);
-            let is_message = |entry: &entry::Entry| matches!(&entry.body, Some(Body::Message(said)) if said.kind.is_some());
+            let is_message =
+                |entry: &entry::Entry| matches!(&entry.body, Some(Body::Message(said)) if said.kind.is_some());
             found.extend(entries.into_iter().filter(is_message));
         }
         found.truncate(limit);

@@ -80,7 +80,8 @@ impl Messages {
         let key = PreparedKey { app: caller.app(), user: caller.user()?, message };
         let prepared = self.store.get(&key).await?.and_then(|prepared| prepared.conversation);
         // Invariant: an id is used in one conversation only, or it would not be unique.
-        if outgoing.online_only || prepared.and_then(|to| ConversationId::from_wire(&to)) != Some(outgoing.conversation) {
+        if outgoing.online_only || prepared.and_then(|to| ConversationId::from_wire(&to)) != Some(outgoing.conversation)
+        {
             return self.send(caller, outgoing).await;
         }
         // The id is unique, so it is the client_msg_id too: whoever sends it twice sends one message.
