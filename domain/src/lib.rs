@@ -29,6 +29,8 @@ mod retry;
 pub mod roster;
 mod secret;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod text;
 pub mod tokens;
 pub mod users;

@@ -259,3 +259,6 @@ impl Roster {
 fn stranger(key: &ContactKey) -> Contact {
     Contact { user: key.contact.0, ..store::Contact::default() }
 }
+
+#[cfg(test)]
+mod tests;

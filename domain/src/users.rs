@@ -507,3 +507,6 @@ fn apply(profile: &mut store::Profile, change: ProfileChange) {
         profile.gender = gender;
     }
 }
+
+#[cfg(test)]
+mod tests;

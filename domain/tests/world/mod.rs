@@ -145,6 +145,11 @@ async fn open(store: &Store, clock: &Clock, events: &Arc<Recorder>, config: Conf
     Domain::open(store.clone(), clock.clone(), Outlet::Here(events.clone()), config).await.unwrap()
 }
 
+/// A token for the wire protocol that never ends.
+pub fn issue() -> Issue {
+    Issue { dialect: "", platform: 0, lifetime: None, repeatable: false }
+}
+
 pub fn id(caller: &Caller) -> UserId {
     caller.user().unwrap()
 }
