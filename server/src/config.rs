@@ -233,9 +233,6 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../config.example.toml");
 
     #[test]
-    fn zz_dump() { std::fs::write("/tmp/defaults.toml", toml::to_string(&Config::default()).unwrap()).unwrap(); }
-
-    #[test]
     fn the_example_holds_every_key_at_its_default() {
         let example: toml::Table = toml::from_str(EXAMPLE).unwrap();
         let defaults = toml::Table::try_from(Config::default()).unwrap();

@@ -21,6 +21,8 @@ fn overlay(under: &mut Table, over: &Table) {
         match (under.get_mut(key), item) {
             (Some(Item::Table(old)), Item::Table(new)) => overlay(old, new),
             (Some(Item::Value(old)), Item::Value(new)) => replace(old, new),
+            // The example writes short sections on one line.
+            (Some(Item::Value(old)), Item::Table(new)) => replace(old, &Value::InlineTable(new.clone().into_inline_table())),
             (Some(_), _) => {}
             (None, new) => {
                 under.insert(key, new.clone());
@@ -33,5 +35,8 @@ fn overlay(under: &mut Table, over: &Table) {
 fn replace(old: &mut Value, new: &Value) {
     let decor = old.decor().clone();
     *old = new.clone();
+    if let Some(table) = old.as_inline_table_mut() {
+        table.fmt();
+    }
     *old.decor_mut() = decor;
 }
