@@ -168,10 +168,6 @@ impl Outbound {
         self.pushes + self.answers
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
-
     fn forget_one(&mut self) {
         if let Some(frame) = self.held.pop_front() {
             self.held_bytes -= frame.len() + OVERHEAD;

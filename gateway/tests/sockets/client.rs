@@ -18,12 +18,12 @@ use wire::frame::Body;
 use crate::world::User;
 
 /// No answer takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-pub struct Client {
+pub(crate) struct Client {
     stream: Box<dyn Stream>,
     decoder: Decoder,
     next_id: u64,
@@ -44,18 +44,18 @@ impl Client {
         }
     }
 
-    pub async fn tcp(address: SocketAddr) -> Self {
+    pub(crate) async fn tcp(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap())
     }
 
-    pub async fn tls(address: SocketAddr) -> Self {
+    pub(crate) async fn tls(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(client_config()));
         let name = ServerName::try_from("localhost").unwrap();
         Self::over(connector.connect(name, stream).await.unwrap())
     }
 
-    pub async fn quic(address: SocketAddr) -> Self {
+    pub(crate) async fn quic(address: SocketAddr) -> Self {
         let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(client_config()).unwrap();
         let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
@@ -66,13 +66,13 @@ impl Client {
         client
     }
 
-    pub async fn send_raw(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
         tokio::time::timeout(PATIENCE, self.stream.write_all(bytes)).await.unwrap().unwrap();
         self.stream.flush().await.unwrap();
     }
 
     /// Sends a frame under a new id, which is returned.
-    pub async fn send(&mut self, body: Body) -> u64 {
+    pub(crate) async fn send(&mut self, body: Body) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         let mut bytes = BytesMut::new();
@@ -81,8 +81,8 @@ impl Client {
         id
     }
 
-    /// The next frame; `None` when the connection has ended.
-    pub async fn next(&mut self) -> Option<wire::Frame> {
+    /// The next frame, notices left out; `None` when the connection has ended.
+    pub(crate) async fn next(&mut self) -> Option<wire::Frame> {
         if let Some(frame) = self.aside.pop_front() {
             return Some(frame);
         }
@@ -91,8 +91,10 @@ impl Client {
 
     async fn read_frame(&mut self) -> Option<wire::Frame> {
         loop {
-            if let Some(frame) = self.decoder.next_message().unwrap() {
-                return Some(frame);
+            match self.decoder.next_message().unwrap() {
+                Some(frame) if is_notice(&frame) => continue,
+                Some(frame) => return Some(frame),
+                None => {}
             }
             let mut buffer = [0; 16 << 10];
             match self.stream.read(&mut buffer).await {
@@ -103,7 +105,7 @@ impl Client {
     }
 
     /// The answer to the request with this id; what else comes is kept for [`Self::next`].
-    pub async fn answer(&mut self, id: u64) -> Body {
+    pub(crate) async fn answer(&mut self, id: u64) -> Body {
         let mut others = VecDeque::new();
         loop {
             let frame = self.next().await.expect("the connection ended");
@@ -116,36 +118,36 @@ impl Client {
         }
     }
 
-    pub async fn ask(&mut self, body: Body) -> Body {
+    pub(crate) async fn ask(&mut self, body: Body) -> Body {
         let id = self.send(body).await;
         self.answer(id).await
     }
 
     /// What comes next must be an error, with this code.
-    pub async fn expect_error(&mut self, code: wire::error::Code) -> wire::Error {
+    pub(crate) async fn expect_error(&mut self, code: wire::error::Code) -> wire::Error {
         match self.next().await.expect("the connection ended without a reason").body {
             Some(Body::Error(error)) if error.code() == code => error,
             other => panic!("not {code:?} but {other:?}"),
         }
     }
 
-    pub async fn expect_end(&mut self) {
+    pub(crate) async fn expect_end(&mut self) {
         let frame = self.next().await;
         assert!(frame.is_none(), "{frame:?}");
     }
 
-    pub async fn log_in(&mut self, user: &User, device: &str) -> wire::Welcome {
+    pub(crate) async fn log_in(&mut self, user: &User, device: &str) -> wire::Welcome {
         match self.ask(hello(&user.token, device, wire::Platform::Linux)).await {
             Body::Welcome(welcome) => welcome,
             other => panic!("no welcome but {other:?}"),
         }
     }
 
-    pub async fn resume(&mut self, welcome: &wire::Welcome, received: u64) -> Body {
+    pub(crate) async fn resume(&mut self, welcome: &wire::Welcome, received: u64) -> Body {
         self.ask(Body::Resume(wire::Resume { ticket: welcome.ticket.clone(), received })).await
     }
 
-    pub async fn say(&mut self, conversation: ConversationId, id: &str, text: &str) -> wire::SendAck {
+    pub(crate) async fn say(&mut self, conversation: ConversationId, id: &str, text: &str) -> wire::SendAck {
         match self.ask(said(conversation, id, text)).await {
             Body::SendAck(ack) => ack,
             other => panic!("no ack but {other:?}"),
@@ -153,7 +155,7 @@ impl Client {
     }
 
     /// The next push, as (seq, text).
-    pub async fn heard(&mut self) -> (u64, String) {
+    pub(crate) async fn heard(&mut self) -> (u64, String) {
         match self.next().await.expect("the connection ended").body {
             Some(Body::Push(push)) => seq_and_text(push.deliveries[0].entry.as_ref().unwrap()),
             other => panic!("no push but {other:?}"),
@@ -161,7 +163,7 @@ impl Client {
     }
 }
 
-pub fn hello(token: &str, device: &str, platform: wire::Platform) -> Body {
+pub(crate) fn hello(token: &str, device: &str, platform: wire::Platform) -> Body {
     Body::Hello(wire::Hello {
         token: token.to_owned(),
         device_id: device.to_owned(),
@@ -171,7 +173,7 @@ pub fn hello(token: &str, device: &str, platform: wire::Platform) -> Body {
     })
 }
 
-pub fn said(conversation: ConversationId, id: &str, text: &str) -> Body {
+pub(crate) fn said(conversation: ConversationId, id: &str, text: &str) -> Body {
     Body::Send(wire::Send {
         conversation: Some(conversation.to_wire()),
         client_msg_id: id.to_owned(),
@@ -180,12 +182,19 @@ pub fn said(conversation: ConversationId, id: &str, text: &str) -> Body {
     })
 }
 
-pub fn content(text: &str) -> entry::Content {
+pub(crate) fn content(text: &str) -> entry::Content {
     let kind = entry::content::Kind::Text(entry::Text { text: text.to_owned() });
     entry::Content { kind: Some(kind), ..entry::Content::default() }
 }
 
-pub fn seq_and_text(entry: &entry::Entry) -> (u64, String) {
+/// Whether it tells of other devices' logins and the like, which come at times of their own.
+fn is_notice(frame: &wire::Frame) -> bool {
+    let Some(Body::Push(push)) = &frame.body else { return false };
+    let conversation = push.deliveries[0].conversation.as_ref();
+    matches!(conversation.and_then(ConversationId::from_wire), Some(ConversationId::Notices(_)))
+}
+
+pub(crate) fn seq_and_text(entry: &entry::Entry) -> (u64, String) {
     let text = match &entry.body {
         Some(entry::entry::Body::Message(content)) => match &content.kind {
             Some(entry::content::Kind::Text(text)) => text.text.clone(),

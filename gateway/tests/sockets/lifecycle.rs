@@ -126,14 +126,18 @@ async fn kicks_and_revoked_tokens_end_sessions_for_good() {
     let bob = world.user("bob").await;
     let mut client = world.connect().await;
     let welcome = client.log_in(&bob, "b1").await;
+    let mut other = world.connect().await;
+    assert!(matches!(other.ask(hello(&bob.token, "b2", wire::Platform::Web)).await, Body::Welcome(_)));
+    let both = async |world: &World| world.domain.devices.list(&world.server, bob.id).await.unwrap().len() == 2;
+    world.until("both devices are known", async |world| both(world).await).await;
     let reason = Reason::Admin as u32;
-    world.domain.devices.kick(&world.server, bob.id, Some("another"), reason, "not meant").await.unwrap();
     world.domain.devices.kick(&world.server, bob.id, Some("b1"), reason, "go away").await.unwrap();
     match client.next().await.unwrap().body.unwrap() {
         Body::Kicked(kicked) => assert_eq!((kicked.reason(), kicked.message.as_str()), (Reason::Admin, "go away")),
         body => panic!("{body:?}"),
     }
     client.expect_end().await;
+    assert!(matches!(other.ask(Body::Ping(wire::Ping {})).await, Body::Pong(_)));
     let mut again = world.connect().await;
     assert!(matches!(again.resume(&welcome, 0).await, Body::Error(error) if error.code() == Code::StaleTicket));
 

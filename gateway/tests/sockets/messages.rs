@@ -123,10 +123,12 @@ async fn what_was_missed_is_there_to_sync_and_to_read() {
         Body::Receipt(receipt) => assert_eq!((receipt.user, receipt.seq), (bob.id.0, 30)),
         other => panic!("{other:?}"),
     }
-    let list = wire::ListConversations::default();
-    let Body::ConversationPage(page) = receiver.ask(Body::ListConversations(list)).await else { panic!("no page") };
-    assert_eq!(page.conversations.len(), 1);
-    assert_eq!((page.conversations[0].unread, page.conversations[0].peer_read_seq), (0, 30));
+    for (client, peer_read) in [(&mut receiver, 0), (&mut sender, 30)] {
+        let list = wire::ListConversations::default();
+        let Body::ConversationPage(page) = client.ask(Body::ListConversations(list)).await else { panic!("no page") };
+        assert_eq!(page.conversations.len(), 1);
+        assert_eq!((page.conversations[0].unread, page.conversations[0].peer_read_seq), (0, peer_read));
+    }
 }
 
 #[tokio::test]

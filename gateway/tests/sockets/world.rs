@@ -12,22 +12,21 @@ use storage::Store;
 
 use crate::client::Client;
 
-pub struct World {
-    pub domain: Domain,
-    pub hub: Arc<Hub>,
-    pub gateway: Gateway,
-    pub server: Caller,
+pub(crate) struct World {
+    pub(crate) domain: Domain,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) gateway: Gateway,
+    pub(crate) server: Caller,
 }
 
 /// A user who can log in.
-pub struct User {
-    pub id: UserId,
-    pub caller: Caller,
-    pub token: String,
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    pub(crate) token: String,
 }
 
 /// Ports of its own, and no patience beyond what the test needs.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.tcp.listen = "127.0.0.1:0".into();
     config.tls.listen = "127.0.0.1:0".into();
@@ -36,17 +35,17 @@ pub fn config() -> Config {
 }
 
 /// A certificate for `localhost`.
-pub fn certs() -> Certs {
+pub(crate) fn certs() -> Certs {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     Certs::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap()
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(config()).await
     }
 
-    pub async fn with(config: Config) -> Self {
+    pub(crate) async fn with(config: Config) -> Self {
         let clock = Clock::system();
         let hub = Hub::new(config);
         let store = Store::memory(clock.clone());
@@ -58,29 +57,28 @@ impl World {
         Self { domain, hub, gateway, server }
     }
 
-    pub async fn user(&self, uid: &str) -> User {
+    pub(crate) async fn user(&self, uid: &str) -> User {
         let new = NewUser { uid: Some(uid.to_owned()), ..NewUser::default() };
         let user = self.domain.users.create(&self.server, new).await.unwrap();
         let issue = Issue { dialect: "", platform: 0, lifetime: None, repeatable: false };
         let token = self.domain.tokens.issue(&self.server, UserId(user.id), issue).await.unwrap().text;
-        let caller = self.domain.tokens.authenticate(&token).await.unwrap();
-        User { id: UserId(user.id), caller, token }
+        User { id: UserId(user.id), token }
     }
 
     /// A connection over plain TCP, before any login.
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client::tcp(self.gateway.addresses().tcp.unwrap()).await
     }
 
     /// A user's device, logged in over plain TCP.
-    pub async fn device(&self, user: &User, device: &str) -> Client {
+    pub(crate) async fn device(&self, user: &User, device: &str) -> Client {
         let mut client = self.connect().await;
         client.log_in(user, device).await;
         client
     }
 
     /// Waits until something holds.
-    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
         for _ in 0..500 {
             if holds(self).await {
                 return;
@@ -91,6 +89,6 @@ impl World {
     }
 }
 
-pub fn direct(one: &User, other: &User) -> ConversationId {
+pub(crate) fn direct(one: &User, other: &User) -> ConversationId {
     ConversationId::direct(one.id, other.id)
 }
