@@ -27,13 +27,15 @@ pub(crate) fn open(config: &RocksConfig, tables: &[Table], clock: &Clock) -> Res
     }
     let options = database(config);
     let cache = Cache::new_hyper_clock_cache(config.cache.bytes(), 0);
+    // RocksDB's own family holds nothing; with its default settings it would have writing wait for more free space than ours need.
+    let default = std::iter::once((rocksdb::DEFAULT_COLUMN_FAMILY_NAME.to_owned(), false));
     let known = tables.iter().map(|table| (table.name.to_owned(), table.expires));
     // Families that a newer version wrote must be opened too, or RocksDB refuses; they are left as they are.
     let strange = on_disk(&config.directory)?
         .into_iter()
-        .filter(|name| tables.iter().all(|table| table.name != name))
+        .filter(|name| name != rocksdb::DEFAULT_COLUMN_FAMILY_NAME && tables.iter().all(|table| table.name != name))
         .map(|name| (name, false));
-    let families = known.chain(strange).map(|(name, expires)| {
+    let families = default.chain(known).chain(strange).map(|(name, expires)| {
         ColumnFamilyDescriptor::new(name, family(config, &cache, expires.then(|| clock.clone())))
     });
     DB::open_cf_descriptors(&options, &config.directory, families).map_err(|error| explained(failed(&error), config))
