@@ -1,8 +1,8 @@
 //! gobelieve's users: integers that an app's server makes up.
 
-use domain::UserId;
 use domain::record::{Profile, User};
 use domain::users::{NewUser, ProfileChange};
+use domain::{UserId, UserRef};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -50,7 +50,11 @@ pub(super) async fn ensure(cx: &Cx, field: &'static str, person: Person) -> Repl
     }
     let profile = Profile { name: person.name, avatar: person.avatar, ..Profile::default() };
     let new = NewUser { uid: Some(person.uid.to_string()), profile, ..NewUser::default() };
-    Ok(cx.domain.users.ensure(&cx.caller, new).await?)
+    match cx.domain.users.ensure(&cx.caller, new).await {
+        // The number is the internal id of somebody whom another system's server registered under a name.
+        Err(domain::Error::Exists(_)) => Ok(cx.domain.users.find(&cx.caller, &UserRef::Number(person.uid)).await?),
+        outcome => Ok(outcome?),
+    }
 }
 
 /// As [`ensure`], by number alone.

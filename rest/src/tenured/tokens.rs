@@ -8,15 +8,17 @@ use utoipa::ToSchema;
 use super::{Reply, Tenured, sign};
 use crate::context::{Call, Cx};
 use crate::input::{Input, JsonOrForm};
+use crate::lenient;
 
 /// Who asks for a sign.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct BuildRequest {
     /// The app's id.
-    #[serde(rename = "appId")]
+    #[serde(rename = "appId", deserialize_with = "lenient::string")]
     #[schema(example = "demo")]
     app_id: String,
     /// The app's private key: its secret.
+    #[serde(deserialize_with = "lenient::string")]
     private: String,
 }
 

@@ -1,0 +1,138 @@
+//! The tables against `endpoints.tsv`, which lists every documented endpoint and says which are served, and against the OpenAPI document.
+
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use world::World;
+
+/// Paths that serve what the documents leave open; they are in no document's list.
+const BESIDE: [(&str, &str, &str); 0] = [];
+
+fn listed(state: &str) -> BTreeSet<(String, String, String)> {
+    let rows = include_str!("../endpoints.tsv").lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
+    rows.filter(|row| row[3] == state).map(|row| (row[0].into(), row[1].into(), row[2].into())).collect()
+}
+
+fn served() -> BTreeSet<(String, String, String)> {
+    let mut all = BTreeSet::new();
+    for table in rest::tables() {
+        for endpoint in &table.endpoints {
+            for method in endpoint.methods.each() {
+                let is_new = all.insert((table.dialect.to_owned(), method.to_string(), endpoint.path.to_owned()));
+                assert!(is_new, "{method} {} twice", endpoint.path);
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn the_list_says_what_is_served() {
+    let mut served = served();
+    for (dialect, method, path) in BESIDE {
+        assert!(served.remove(&(dialect.into(), method.into(), path.into())), "{method} {path} is not served");
+    }
+    let listed = listed("served");
+    assert_eq!(served.difference(&listed).collect::<Vec<_>>(), Vec::<&(String, String, String)>::new(), "not listed");
+    assert_eq!(listed.difference(&served).collect::<Vec<_>>(), Vec::<&(String, String, String)>::new(), "not served");
+}
+
+#[test]
+fn no_path_belongs_to_two_dialects() {
+    let mut owners = BTreeMap::new();
+    for table in rest::tables() {
+        for endpoint in &table.endpoints {
+            let owner = owners.entry(endpoint.path).or_insert(table.dialect);
+            assert_eq!(*owner, table.dialect, "{}", endpoint.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_pretends_to_serve_the_rest() {
+    let world = World::new().await;
+    let paths: BTreeSet<String> = served().into_iter().map(|(_, _, path)| path).collect();
+    for (dialect, method, path) in listed("planned") {
+        let answer = world.call(&method, &path.replace(['{', '}'], ""), &[], "{}").await;
+        if paths.contains(&path) {
+            assert!(answer.headers.contains_key("allow"), "{dialect} {method} {path}: {}", answer.text);
+        } else {
+            assert_eq!((answer.status, &answer.json()["error"]), (404, &Value::from("not found")), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_document_describes_the_routes_and_nothing_else() {
+    let document = World::new().await.call("GET", "/openapi.json", &[], "").await.json();
+    let mut described = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            described.insert((operation["tags"][0].as_str().unwrap().to_owned(), method.to_uppercase(), path.clone()));
+        }
+    }
+    assert_eq!(described, served());
+    let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    assert_eq!(tags, rest::tables().iter().map(|table| table.dialect).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn every_operation_says_all_that_a_caller_needs() {
+    let document = World::new().await.call("GET", "/openapi.json", &[], "").await.json();
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    let mut ids = BTreeSet::new();
+    for table in rest::tables() {
+        for endpoint in &table.endpoints {
+            for method in endpoint.methods.each() {
+                let name = format!("{method} {}", endpoint.path);
+                let operation = &document["paths"][endpoint.path][method.as_str().to_lowercase()];
+                assert!(operation["summary"].as_str().is_some_and(|text| text.len() > 5), "{name}: no summary");
+                assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{name}: id used twice");
+                let reads = operation["requestBody"]["content"].as_object().is_some_and(|content| {
+                    !content.is_empty() && content.values().all(|content| content["schema"].is_object())
+                });
+                let asks = operation["parameters"].as_array().is_some_and(|list| !list.is_empty());
+                assert!(reads || asks || method == "GET", "{name}: no request");
+                let responses = operation["responses"].as_object().unwrap();
+                assert!(responses["200"]["description"].is_string(), "{name}: no good answer");
+                assert!(responses.len() > 1 || responses["200"].to_string().contains("anyOf"), "{name}: no errors");
+                let security = operation["security"].as_array().unwrap();
+                for requirement in security.iter().flat_map(|each| each.as_object().unwrap().keys()) {
+                    assert!(schemes.contains_key(requirement), "{name}: no scheme {requirement}");
+                }
+                let in_body = ["/v1/build_token", "/auth/user_register", "/auth/user_token"].contains(&endpoint.path);
+                assert_eq!(security.is_empty(), endpoint.public || in_body, "{name}: security");
+                for part in endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+                    let parameters = operation["parameters"].as_array().unwrap();
+                    let there = parameters.iter().any(|each| each["name"] == part && each["in"] == "path");
+                    assert!(there, "{name}: {part} is not described");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, value)| match (key.as_str(), value) {
+                ("$ref", Value::String(target)) => found.push(target),
+                (_, value) => references(value, found),
+            }),
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    let document = World::new().await.call("GET", "/openapi.json", &[], "").await.json();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 20);
+    for target in found {
+        let pointer = target.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some_and(Value::is_object), "{target}");
+    }
+}
