@@ -153,3 +153,6 @@ fn body(content_type: u8, content: &str, attachment: Option<Attachment>) -> Body
     let attachment = attachment.and_then(|it| serde_json::to_string(&it).ok()).unwrap_or_default();
     Body { content_type, content: content.to_owned(), attachment }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::message::plain;
 use super::payload;
 use crate::preview::preview;
 use crate::seconds::Seconds;
@@ -71,8 +72,16 @@ fn kind_of(kind: &str, payload: &str, authors: &mut Vec<String>) -> Result<Kind,
     })
 }
 
-fn parse<'a, T: Deserialize<'a>>(payload: &'a str) -> Result<T, String> {
-    serde_json::from_str(payload).map_err(|error| format!("payload: {error}"))
+/// Reads a payload.
+///
+/// # Errors
+/// What is wrong with it, for the caller to read.
+pub(super) fn parse<'a, T: Deserialize<'a>>(payload: &'a str) -> Result<T, String> {
+    // serde would take a list for a struct, field by field.
+    if !payload.starts_with('{') {
+        return Err("payload: must be an object".to_owned());
+    }
+    serde_json::from_str(payload).map_err(|error| format!("payload: {}", plain(&error)))
 }
 
 fn image(from: payload::Image) -> entry::Image {
@@ -239,3 +248,6 @@ fn says_the_same(one: &RawValue, other: &RawValue) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

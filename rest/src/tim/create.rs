@@ -11,7 +11,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::content::raw;
+use super::content::{parse, raw};
 use super::payload;
 use crate::lenient;
 use crate::seconds::Seconds;
@@ -77,7 +77,7 @@ struct File {
 /// # Errors
 /// What is missing or wrong, for the caller to read.
 pub(super) fn make(kind: Option<&str>, given: &RawValue) -> Result<Made, String> {
-    let it: Ingredients = serde_json::from_str(given.get()).map_err(|error| format!("payload: {error}"))?;
+    let it: Ingredients = parse(given.get())?;
     let (kind, payload) = match it {
         Ingredients { message: Some(passed), .. } => (passed.kind, passed.payload),
         Ingredients { file: Some(file), .. } => of_file(kind, file)?,

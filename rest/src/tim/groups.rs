@@ -1,12 +1,12 @@
-//! Groups and their members.
+//! Making groups, and adding members to them.
 
-use domain::groups::{Added, NewGroup, gid_of};
+use domain::groups::{Added, NewGroup};
 use domain::record::{Group as Stored, GroupKind, JoinPolicy, Role};
-use domain::users::uid_of;
 use domain::{GroupId, GroupRef, UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::group::{CustomField, Group, show};
 use super::{Error, Reply};
 use crate::context::Cx;
 use crate::input::Json;
@@ -38,6 +38,9 @@ pub(crate) struct CreateRequest {
     /// At most 500; none for `AVChatRoom`.
     #[serde(default)]
     member_list: Vec<NewMember>,
+    /// Most members; the configured limit where it is left out.
+    #[serde(default, deserialize_with = "lenient::opt_u64")]
+    max_member_num: Option<u64>,
     #[serde(default)]
     group_custom_field: Vec<CustomField>,
 }
@@ -49,40 +52,6 @@ pub(crate) struct NewMember {
     user_id: String,
     /// `Admin` or `Member`.
     role: Option<String>,
-}
-
-/// A field of the app's own.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct CustomField {
-    key: String,
-    value: String,
-}
-
-/// A group, as its members see it.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Group {
-    #[serde(rename = "groupID")]
-    group_id: String,
-    name: String,
-    avatar: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    introduction: String,
-    notification: String,
-    /// Empty where the app itself owns the group.
-    #[serde(rename = "ownerID")]
-    owner_id: String,
-    /// Unix seconds.
-    create_time: i64,
-    /// Unix seconds.
-    last_info_time: i64,
-    member_count: u32,
-    /// 0 for the configured limit.
-    max_member_num: u32,
-    mute_all_members: bool,
-    join_option: &'static str,
-    group_custom_field: Vec<CustomField>,
 }
 
 /// The group that was made.
@@ -217,6 +186,7 @@ async fn new_group(cx: &Cx, req: CreateRequest) -> Reply<NewGroup> {
         join_policy: policy_of(kind, req.join_option.as_deref())?,
         owner_is_member: true,
         members: members_of(cx, req.member_list).await?,
+        capacity: req.max_member_num.map_or(0, |most| u32::try_from(most).unwrap_or(u32::MAX)),
         ..NewGroup::default()
     })
 }
@@ -265,43 +235,5 @@ fn policy_of(kind: GroupKind, option: Option<&str>) -> Result<JoinPolicy, Error>
         GroupKind::Public => chosen,
         GroupKind::Private => JoinPolicy::Closed,
         GroupKind::Meeting | GroupKind::Room | GroupKind::Super => JoinPolicy::Open,
-    })
-}
-
-/// A group as this dialect shows it.
-pub(super) async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
-    let owner_id = match group.owner {
-        0 => String::new(),
-        owner => {
-            let found = cx.domain.users.find_many(&cx.caller, &[UserRef::Id(UserId(owner))]).await?.pop().flatten();
-            found.map_or_else(|| owner.to_string(), |user| uid_of(&user))
-        }
-    };
-    let now = cx.clock.now().0;
-    Ok(Group {
-        group_id: gid_of(&group),
-        owner_id,
-        kind: match group.kind() {
-            GroupKind::Private => "Private",
-            GroupKind::Public => "Public",
-            GroupKind::Meeting => "ChatRoom",
-            GroupKind::Room => "AVChatRoom",
-            GroupKind::Super => "Community",
-        },
-        join_option: match group.join_policy() {
-            JoinPolicy::Open => "FreeAccess",
-            JoinPolicy::Approval => "NeedPermission",
-            JoinPolicy::Closed => "DisableApply",
-        },
-        name: group.name,
-        avatar: group.avatar,
-        introduction: group.introduction,
-        notification: group.announcement,
-        create_time: group.created.div_euclid(1000),
-        last_info_time: group.updated.div_euclid(1000),
-        member_count: group.members,
-        max_member_num: group.capacity,
-        mute_all_members: group.muted_until == -1 || group.muted_until > now,
-        group_custom_field: serde_json::from_str(&group.custom_fields).unwrap_or_default(),
     })
 }

@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for MessageRef {
 }
 
 /// What serde says, without a line and column that are not those of the request.
-fn plain(error: &serde_json::Error) -> String {
+pub(super) fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }

@@ -4,7 +4,7 @@
 //! the object, which says everything by itself, or that ID. Either way the message keeps its ID, and sending it again changes nothing.
 
 use domain::messages::{HistoryRange, Outgoing};
-use domain::{MessageId, Noun, Seq, UserRef, entry};
+use domain::{Denial, MessageId, Noun, Seq, UserRef, entry};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -234,6 +234,10 @@ async fn newest(cx: &Cx, target: &Target, mut from: Seq, count: usize) -> Reply<
     while found.len() < count {
         let range = HistoryRange { from, ascending: false, limit: count };
         let page = match cx.domain.messages.history(&cx.caller, target.id, range).await {
+            // A group's log begins with the group, so who does not find it is outside.
+            Err(domain::Error::NotFound(Noun::Conversation)) if target.kind() == Kind::Group => {
+                return Err(domain::Error::Denied(Denial::NotMember).into());
+            }
             // Nothing was said yet, which is no error to ask about.
             Err(domain::Error::NotFound(Noun::Conversation)) => break,
             page => page?,

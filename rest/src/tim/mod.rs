@@ -8,6 +8,7 @@ mod content;
 mod conversation;
 mod create;
 mod error;
+mod group;
 mod groups;
 mod message;
 mod messages;

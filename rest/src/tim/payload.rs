@@ -21,6 +21,8 @@ pub(super) struct Text {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Image {
     pub uuid: String,
+    /// A number in the SDK.
+    #[serde(deserialize_with = "lenient::string")]
     pub image_format: String,
     /// The original first, then smaller ones.
     pub image_info_array: Vec<ImageInfo>,

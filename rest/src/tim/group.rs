@@ -1,0 +1,187 @@
+//! The group object.
+
+use domain::conversations::Conversation;
+use domain::groups::gid_of;
+use domain::record::{Group as Stored, GroupKind, JoinPolicy, Member, Role};
+use domain::users::uid_of;
+use domain::{ConversationId, GroupId, UserId, UserRef};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::conversation::{Target, With};
+use super::{Reply, view};
+use crate::context::Cx;
+use crate::preview::preview;
+
+/// A field of the app's own.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct CustomField {
+    pub key: String,
+    pub value: String,
+}
+
+/// A group, as the caller sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Group {
+    #[serde(rename = "groupID")]
+    group_id: String,
+    name: String,
+    avatar: String,
+    /// `Private`, `Public`, `ChatRoom`, `AVChatRoom` or `Community`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    introduction: String,
+    notification: String,
+    /// Empty where the app itself owns the group.
+    #[serde(rename = "ownerID")]
+    owner_id: String,
+    /// Unix seconds.
+    create_time: i64,
+    /// Larger after every change of the group.
+    info_sequence: i64,
+    /// Unix seconds.
+    last_info_time: i64,
+    /// Absent for who is not a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    self_info: Option<SelfInfo>,
+    /// Absent for who is not a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_message: Option<LastMessage>,
+    /// Absent for who is not a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_message_seq: Option<u64>,
+    member_count: u32,
+    max_member_count: u32,
+    mute_all_members: bool,
+    /// `FreeAccess`, `NeedPermission` or `DisableApply`.
+    join_option: &'static str,
+    /// `FreeAccess` where plain members may add others, else `DisableInvite`.
+    invite_option: &'static str,
+    group_custom_field: Vec<CustomField>,
+}
+
+/// The caller's own place in a group.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SelfInfo {
+    /// `Owner`, `Admin` or `Member`.
+    role: &'static str,
+    /// `AcceptAndNotify` or `AcceptNotNotify`.
+    message_remind_type: &'static str,
+    /// Unix seconds.
+    join_time: i64,
+    name_card: String,
+}
+
+/// The newest message of a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LastMessage {
+    /// Unix seconds.
+    last_time: i64,
+    last_sequence: u64,
+    from_account: String,
+    is_revoked: bool,
+    #[serde(rename = "type")]
+    kind: String,
+    #[schema(value_type = Object)]
+    payload: Box<RawValue>,
+    message_for_show: String,
+}
+
+/// A group as this dialect shows it.
+pub(super) async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
+    let owner_id = owner_of(cx, &group).await?;
+    let (mut self_info, mut last_message, mut next_message_seq) = (None, None, None);
+    if let Some((member, seen)) = own_place(cx, GroupId(group.id)).await? {
+        self_info = Some(SelfInfo::of(&member, seen.membership.muted));
+        next_message_seq = Some(seen.head.last_seq + 1);
+        let target = Target { id: seen.id, with: With::Group(group.clone()) };
+        last_message = newest(cx, &target, seen).await?;
+    }
+    let now = cx.clock.now().0;
+    Ok(Group {
+        group_id: gid_of(&group),
+        owner_id,
+        self_info,
+        last_message,
+        next_message_seq,
+        kind: match group.kind() {
+            GroupKind::Private => "Private",
+            GroupKind::Public => "Public",
+            GroupKind::Meeting => "ChatRoom",
+            GroupKind::Room => "AVChatRoom",
+            GroupKind::Super => "Community",
+        },
+        join_option: match group.join_policy() {
+            JoinPolicy::Open => "FreeAccess",
+            JoinPolicy::Approval => "NeedPermission",
+            JoinPolicy::Closed => "DisableApply",
+        },
+        invite_option: if group.members_may_invite { "FreeAccess" } else { "DisableInvite" },
+        name: group.name,
+        avatar: group.avatar,
+        introduction: group.introduction,
+        notification: group.announcement,
+        create_time: group.created.div_euclid(1000),
+        info_sequence: group.updated,
+        last_info_time: group.updated.div_euclid(1000),
+        member_count: group.members,
+        max_member_count: group.capacity,
+        mute_all_members: group.muted_until == -1 || group.muted_until > now,
+        group_custom_field: serde_json::from_str(&group.custom_fields).unwrap_or_default(),
+    })
+}
+
+async fn owner_of(cx: &Cx, group: &Stored) -> Reply<String> {
+    if group.owner == 0 {
+        return Ok(String::new());
+    }
+    let found = cx.domain.users.find_many(&cx.caller, &[UserRef::Id(UserId(group.owner))]).await?.pop().flatten();
+    Ok(found.map_or_else(|| group.owner.to_string(), |user| uid_of(&user)))
+}
+
+/// The caller's own row in a group and view of it; `None` for who is not a member.
+async fn own_place(cx: &Cx, group: GroupId) -> Reply<Option<(Member, Conversation)>> {
+    let Some(member) = cx.domain.groups.member(&cx.caller, group, cx.caller.user()?).await? else { return Ok(None) };
+    match cx.domain.conversations.get(&cx.caller, ConversationId::Group(group)).await {
+        Ok(seen) => Ok(Some((member, seen))),
+        Err(domain::Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn newest(cx: &Cx, target: &Target, seen: Conversation) -> Reply<Option<LastMessage>> {
+    let Some(entry) = seen.last else { return Ok(None) };
+    let message_for_show = match &entry.body {
+        Some(domain::entry::entry::Body::Message(content)) => preview(content),
+        _ => String::new(),
+    };
+    let shown = view::show(cx, target, std::slice::from_ref(&entry)).await?.pop();
+    Ok(shown.map(|wrapped| LastMessage {
+        last_time: wrapped.message.time,
+        last_sequence: entry.seq,
+        from_account: wrapped.message.from,
+        is_revoked: wrapped.message.is_revoked,
+        kind: wrapped.message.kind,
+        payload: wrapped.message.payload,
+        message_for_show,
+    }))
+}
+
+impl SelfInfo {
+    fn of(member: &Member, muted: bool) -> Self {
+        Self {
+            role: match member.role() {
+                Role::Owner => "Owner",
+                Role::Admin => "Admin",
+                Role::Member => "Member",
+            },
+            message_remind_type: if muted { "AcceptNotNotify" } else { "AcceptAndNotify" },
+            join_time: member.joined.div_euclid(1000),
+            name_card: member.card.clone(),
+        }
+    }
+}
