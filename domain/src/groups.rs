@@ -205,6 +205,12 @@ impl Groups {
         Ok(Page { items: groups.into_iter().zip(members).filter_map(is_in).collect(), next })
     }
 
+    /// Most members that a group takes.
+    #[must_use]
+    pub fn capacity(&self, group: &store::Group) -> u32 {
+        if group.capacity == 0 { self.limits.capacity } else { group.capacity }
+    }
+
     /// A group's record, unless the group was dismissed.
     async fn record(&self, app: AppNumber, group: GroupId) -> Result<store::Group> {
         let found = self.store.get(&GroupKey { app, group }).await?;

@@ -163,8 +163,7 @@ impl Groups {
         let unknown = self.unknown(app, &ids).await?;
         let mut members: HashSet<UserId> =
             self.rows(app, GroupId(group.id), &ids).await?.iter().map(|member| UserId(member.user)).collect();
-        let capacity = if group.capacity == 0 { self.limits.capacity } else { group.capacity };
-        let mut room = capacity.saturating_sub(group.members);
+        let mut room = self.capacity(group).saturating_sub(group.members);
         let mut new = Vec::new();
         let mut results = Vec::with_capacity(users.len());
         for ((user, card), unknown) in users.iter().zip(unknown) {
