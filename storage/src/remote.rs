@@ -124,7 +124,7 @@ impl RemoteBus {
     }
 
     pub(crate) fn publish(&self, payload: Bytes) {
-        if !self.link.is_connected() || !self.link.post(pb::request::Call::Publish(pb::Publish { payload })) {
+        if !self.link.post(pb::request::Call::Publish(pb::Publish { payload })) {
             metrics::publication_dropped();
         }
     }

@@ -91,6 +91,7 @@ impl Rocks {
         if missing.is_empty() {
             return Ok(values);
         }
+        metrics::cache_missed();
         values.resize(addresses.len(), None);
         let sought: Vec<Address> = missing.iter().map(|index| addresses[*index].clone()).collect();
         let found = self.on_disk(move |disk| disk.get(&sought, now, Tier::Disk)).await?;
@@ -108,6 +109,7 @@ impl Rocks {
         let page = self.disk.scan(range, now, Tier::Memory, INLINE_ROWS)?;
         let mut rows = page.rows;
         if let Some(rest) = page.rest {
+            metrics::cache_missed();
             let page = self.on_disk(move |disk| disk.scan(&rest, now, Tier::Disk, usize::MAX)).await?;
             rows.extend(page.rows);
         }
@@ -138,9 +140,8 @@ impl Rocks {
         .await
     }
 
-    /// Runs a read that may block, on one of a few threads.
+    /// Runs what may block on one of a few threads.
     async fn on_disk<T: Send + 'static>(&self, work: impl FnOnce(&Disk) -> Result<T> + Send + 'static) -> Result<T> {
-        metrics::cache_missed();
         let _place = Place::take(&self.reading, self.most_reading)?;
         let permit = Arc::clone(&self.readers).acquire_owned().await.expect("the semaphore is never closed");
         let disk = Arc::clone(&self.disk);

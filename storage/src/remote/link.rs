@@ -100,8 +100,8 @@ impl Link {
     /// Sends something that nobody waits for; false if it was dropped.
     pub(crate) fn post(&self, call: pb::request::Call) -> bool {
         let deadline = Instant::now() + self.0.config.timeout;
-        let queued = self.0.push(call, |_, frame| Call { id: 0, frame, reply: None, deadline, repeatable: false });
-        self.is_connected() && queued.is_ok()
+        let make = |_, frame| Call { id: 0, frame, reply: None, deadline, repeatable: false };
+        self.is_connected() && self.0.push(call, make).is_ok()
     }
 }
 
@@ -261,6 +261,9 @@ impl Driver {
 
     fn handle(&mut self, response: pb::Response) {
         self.pause = FIRST_PAUSE;
+        if !self.shared.connected.load(Ordering::Relaxed) {
+            self.set_connected(true);
+        }
         let Some(result) = response.result else { return };
         match (&self.hub, result) {
             (Some(hub), Answer::Published(payload)) if response.id == 0 => hub.publish(&payload),
@@ -297,6 +300,10 @@ impl Driver {
         let now = Instant::now();
         let mut late: Vec<Call> =
             self.sent.extract_if(.., |_, call| call.deadline <= now).map(|(_, call)| call).collect();
+        if !late.is_empty() {
+            // The owner hangs, as far as anyone can tell; its next answer proves otherwise.
+            self.set_connected(false);
+        }
         let mut state = self.shared.state.lock();
         if state.queue.iter().any(|call| call.deadline <= now) {
             let (queued_late, queued): (VecDeque<_>, VecDeque<_>) =
