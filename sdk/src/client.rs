@@ -58,7 +58,6 @@ macro_rules! answer {
     };
 }
 
-
 impl Client {
     /// Connects and logs in. Answers once the session is open; synchronisation goes on behind it.
     ///
@@ -100,6 +99,12 @@ impl Client {
     #[must_use]
     pub fn events(&self) -> Events {
         Events { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Wants no events, from now on: for an app that only sends or asks. Without this, events that nobody takes fill their queue,
+    /// and the client stops reading, answers included.
+    pub async fn ignore_events(&self) -> Result<()> {
+        self.command(Command::IgnoreEvents).await
     }
 
     /// Who the caller is. Waits for the first login.
@@ -223,7 +228,8 @@ impl Events {
             _ => return,
         };
         let mut cursors = self.shared.cursors.lock();
-        let cursor = cursors.entry(conversation).or_insert(Cursor { conversation, epoch: epoch.unwrap_or(0), seq: 0 });
+        let cursor =
+            cursors.entry(conversation).or_insert_with(|| Cursor { conversation, epoch: epoch.unwrap_or(0), seq: 0 });
         match epoch {
             // A gap may be the first that is heard of a conversation; the epoch comes with what follows.
             Some(epoch) if cursor.epoch == 0 => cursor.epoch = epoch,

@@ -3,8 +3,8 @@
 //! These are the contract's own structs, which the server stores as they are. The functions make the usual ones.
 
 pub use proto::entry::{
-    Command, Content, Custom, Edit, Entry, Face, File, Forward, Forwarded, Image, Location, Media, Priority, Recall, Text,
-    Tip, Video, Voice, content::Kind, entry::Body, tip::Kind as TipKind,
+    Command, Content, Custom, Edit, Entry, Face, File, Forward, Forwarded, Image, Location, Media, Priority, Recall,
+    Text, Tip, Video, Voice, content::Kind, entry::Body, tip::Kind as TipKind,
 };
 
 /// A text.

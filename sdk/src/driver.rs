@@ -27,7 +27,6 @@ const WRITE_SIZE: usize = 64 * 1024;
 /// Calls taken at once, so that their frames leave in one write.
 const COMMAND_BATCH: usize = 64;
 
-
 /// Far enough away to stand for never.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -45,6 +44,8 @@ pub(crate) enum Command {
     Notice(Box<Body>),
     /// Answered with `Welcome` once the session is open.
     AwaitLogin(Reply),
+    /// The app wants no events, from now on.
+    IgnoreEvents,
     /// The network changed.
     Wake,
     /// The app is done.
@@ -71,6 +72,8 @@ pub(crate) fn spawn(options: Options, commands: mpsc::Receiver<Command>, events:
         connecting: None,
         decoder: Decoder::new(0),
         out: BytesMut::new(),
+        ignore_events: false,
+        lagged: false,
         finished: false,
     };
     tokio::spawn(driver.run());
@@ -93,6 +96,9 @@ struct Driver {
     connecting: Option<Connecting>,
     decoder: Decoder,
     out: BytesMut,
+    ignore_events: bool,
+    /// Whether the app was ever seen to be behind; told once.
+    lagged: bool,
     finished: bool,
 }
 
@@ -141,7 +147,17 @@ impl Driver {
             }
         }
         while self.session.has_events() {
-            let Ok(permit) = self.events.try_reserve() else { break };
+            if self.ignore_events {
+                self.session.poll_event();
+                continue;
+            }
+            let Ok(permit) = self.events.try_reserve() else {
+                if !self.lagged {
+                    self.lagged = true;
+                    tracing::warn!("the app does not take its events: the client stops reading until it does");
+                }
+                break;
+            };
             if let Some(event) = self.session.poll_event() {
                 permit.send(event);
             }
@@ -232,6 +248,7 @@ impl Driver {
                 let call = self.note_call(reply);
                 self.session.handle_login_wait(call);
             }
+            Command::IgnoreEvents => self.ignore_events = true,
             Command::Wake => self.session.handle_wake(now),
             Command::Close => self.session.handle_close(),
         }

@@ -98,7 +98,12 @@ impl Error {
     pub fn is_definite(&self) -> bool {
         !matches!(
             self,
-            Self::Unavailable(_) | Self::TimedOut | Self::Disconnected | Self::Closed | Self::Kicked { .. } | Self::Protocol(_)
+            Self::Unavailable(_)
+                | Self::TimedOut
+                | Self::Disconnected
+                | Self::Closed
+                | Self::Kicked { .. }
+                | Self::Protocol(_)
         )
     }
 }

@@ -1,4 +1,129 @@
-//! The Linnet client library.
+//! The Linnet client library: one device of one user, connected for as long as it lives.
+//!
+//! A [`Client`] connects (QUIC, TLS or TCP), logs in, synchronises, and from then on tells what happens through [`Events`].
+//! It reconnects by itself, sends each message until it is acknowledged or refused, and delivers every conversation's entries in
+//! order, once, with every hole either filled or announced. Types are plain data, so that bindings to other languages can carry them.
+//!
+//! # Connect
+//! ```no_run
+//! # async fn example() -> linnet_sdk::Result<()> {
+//! use linnet_sdk::{Client, Options, Platform};
+//!
+//! let options = Options { platform: Platform::Android, ..Options::new("chat.example.com:5101", "the user's token") };
+//! let client = Client::connect(options).await?;
+//! println!("logged in as {}", client.me().await?.uid);
+//! # Ok(())
+//! # }
+//! ```
+//! A development server has a self-signed certificate: see [`Trust`]. An app that may be started offline uses [`Client::start`].
+//!
+//! # Send
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::{ConversationId, Target, content};
+//!
+//! let sent = client.send_text("bob", "hello").await?; // To a user, by the app's own id.
+//! println!("message {} of {}", sent.seq, sent.conversation);
+//! client.send(ConversationId::Group(7), content::custom(r#"{"wave":true}"#)).await?;
+//! client.send_text(Target::User(42), "to a user by Linnet's id").await?;
+//! # Ok(())
+//! # }
+//! ```
+//! The future ends when the message is durable. [`Client::submit`] has many on their way at once.
+//!
+//! # Receive
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::{Event, content};
+//!
+//! let mut events = client.events();
+//! while let Some(event) = events.next().await {
+//!     match event {
+//!         Event::Entry(new) => {
+//!             if let Some(text) = content::text_of(&new.entry) {
+//!                 println!("{} #{} from {}: {text}", new.conversation, new.entry.seq, new.entry.sender);
+//!             }
+//!         }
+//!         Event::Gap { conversation, from_seq, to_seq } => println!("{conversation}: {from_seq}..={to_seq} on demand"),
+//!         Event::Reset { conversation, .. } => println!("{conversation}: forget what is held"),
+//!         Event::Closed(error) => println!("over: {error}"),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//! Events wait in a bounded queue; see [`Limits::event_queue`] for what happens when the app lags behind.
+//!
+//! # Go on where the last run ended
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::{Client, Options};
+//!
+//! let cursors = client.cursors(); // Plain data, to be kept together with the messages.
+//! let options = Options { cursors, ..Options::new("chat.example.com:5101", "the user's token") };
+//! let next_run = Client::connect(options).await?; // Receives only what is new.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Read back, mark as read, change
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::{ConversationChange, Range, content};
+//!
+//! let page = client.conversations(None, 20).await?;
+//! for conversation in page.items {
+//!     println!("{} ({} unread)", conversation.name, conversation.unread);
+//!     let newest = client.history(conversation.id, Range::Newest, 20).await?;
+//!     client.mark_read(conversation.id, newest.last_seq).await?;
+//!     if let Some(entry) = newest.entries.first() {
+//!         client.edit(conversation.id, entry.seq, content::text("better said")).await?;
+//!         client.recall(conversation.id, entry.seq).await?;
+//!     }
+//!     let pin = ConversationChange { pinned: Some(true), ..Default::default() };
+//!     client.update_conversation(conversation.id, pin).await?;
+//!     client.typing(conversation.id, true).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Groups
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::NewGroup;
+//!
+//! let friends = client.find_users(&[], &["bob", "carol"]).await?;
+//! let members = friends.iter().map(|user| user.id).collect();
+//! let group = client.create_group(NewGroup { name: "Lunch".to_owned(), members, ..Default::default() }).await?;
+//! client.send_text(group.conversation(), "Where today?").await?;
+//! let members = client.members(group.id, None, 100).await?;
+//! println!("{} members", members.items.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Roster and presence
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::Relation;
+//!
+//! for contact in client.roster(None, 0).await?.items {
+//!     if contact.relation == Relation::Pending {
+//!         client.answer_friend(contact.user.id, true).await?;
+//!     }
+//! }
+//! for presence in client.subscribe_presence(&[42]).await? {
+//!     println!("{} is {}", presence.user, if presence.online { "here" } else { "away" });
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//! Calls are in the module of their noun (`messages`, `conversations`, `groups`, `roster`, `users`, `presence`).
+//! `session` decides everything and does no I/O; `driver` carries its decisions out over a connection from `wire`.
 
 #[macro_use]
 mod client;

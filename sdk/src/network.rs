@@ -76,8 +76,7 @@ impl Network {
         let quic = QuicClientConfig::try_from(tls.clone()).map_err(|error| Error::Options(error.to_string()))?;
         let mut quic = quinn::ClientConfig::new(Arc::new(quic));
         quic.transport_config(Arc::new(transport_config()));
-        let inner =
-            Inner { tls: Arc::new(tls), quic, source, endpoints: Mutex::default(), tls_won: Mutex::default() };
+        let inner = Inner { tls: Arc::new(tls), quic, source, endpoints: Mutex::default(), tls_won: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 

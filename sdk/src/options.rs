@@ -70,7 +70,8 @@ pub enum Transport {
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Events that wait for the app. When it falls this far behind, the client stops reading from the server until it catches up;
-    /// answers then wait too, so take events in another task than one that waits for answers. Default: 256.
+    /// answers then wait too, so take events in another task than one that waits for answers, or
+    /// [ignore](crate::Client::ignore_events) them. Default: 256.
     pub event_queue: usize,
     /// Requests that are queued or unanswered. Further ones wait in the caller. Default: 1024.
     pub max_pending: usize,

@@ -27,9 +27,7 @@ impl Session {
             ticket.dropped_at.is_none_or(|dropped| now.saturating_duration_since(dropped) <= ticket.window)
         });
         let (resuming, body) = match ticket {
-            Some(ticket) => {
-                (true, Body::Resume(Resume { ticket: ticket.bytes.clone(), received: self.received }))
-            }
+            Some(ticket) => (true, Body::Resume(Resume { ticket: ticket.bytes.clone(), received: self.received })),
             None => (false, Body::Hello(self.hello())),
         };
         self.state = State::Greeting { by: now + LOGIN_TIMEOUT, resuming };

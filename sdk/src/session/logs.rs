@@ -75,17 +75,16 @@ impl Logs {
 
     /// How far each conversation has got.
     pub(crate) fn cursors(&self) -> impl Iterator<Item = Cursor> + '_ {
-        self.logs
-            .iter()
-            .filter(|(_, log)| log.begun)
-            .map(|(&conversation, log)| Cursor { conversation, epoch: log.epoch, seq: log.seq })
+        self.logs.iter().filter(|(_, log)| log.begun).map(|(&conversation, log)| Cursor {
+            conversation,
+            epoch: log.epoch,
+            seq: log.seq,
+        })
     }
 
     /// Whether an entry would be new: neither delivered nor held.
     pub(crate) fn lacks(&self, id: ConversationId, epoch: u64, seq: u64) -> bool {
-        self.logs.get(&id).is_none_or(|log| {
-            epoch != log.epoch || (seq > log.seq && !log.held.contains_key(&seq))
-        })
+        self.logs.get(&id).is_none_or(|log| epoch != log.epoch || (seq > log.seq && !log.held.contains_key(&seq)))
     }
 
     /// Takes an entry that arrived.

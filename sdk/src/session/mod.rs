@@ -57,11 +57,18 @@ pub(crate) enum Action {
 #[derive(Debug)]
 enum State {
     /// Not connected until then.
-    Waiting { until: Instant },
+    Waiting {
+        until: Instant,
+    },
     Connecting,
     /// Connected; `Hello` or `Resume` was said.
-    Greeting { by: Instant, resuming: bool },
-    Open { since: Instant },
+    Greeting {
+        by: Instant,
+        resuming: bool,
+    },
+    Open {
+        since: Instant,
+    },
     Closed,
 }
 
@@ -243,8 +250,8 @@ impl Session {
             _ => {}
         }
         while let Some(due) = self.requests.poll_due(now) {
-            if let Due::Expired(request) = due {
-                self.fail(now, request.origin, Error::TimedOut);
+            if let Due::Expired(origin) = due {
+                self.fail(now, origin, Error::TimedOut);
             }
         }
     }

@@ -31,10 +31,9 @@ impl Session {
                 self.leave_at = Some(now + delay);
                 self.events.push_back(Event::Draining { reconnect_in: delay });
             }
-            Body::Ping(Ping {}) => self.frames.push_back(wire::Frame {
-                id,
-                body: Some(Body::Pong(Pong { server_time: 0 })),
-            }),
+            Body::Ping(Ping {}) => {
+                self.frames.push_back(wire::Frame { id, body: Some(Body::Pong(Pong { server_time: 0 })) })
+            }
             Body::Pong(_) | Body::Welcome(_) => {}
             Body::Receipt(receipt) => self.events.extend(Receipt::from_wire(&receipt).map(Event::Receipt)),
             Body::Typing(typing) => {
@@ -44,7 +43,8 @@ impl Session {
                 }
             }
             Body::PresenceList(list) if id == 0 => {
-                self.events.extend(list.presences.into_iter().map(|presence| Event::Presence(Presence::from(presence))));
+                self.events
+                    .extend(list.presences.into_iter().map(|presence| Event::Presence(Presence::from(presence))));
             }
             answer => self.handle_answer(now, id, answer),
         }
@@ -63,7 +63,8 @@ impl Session {
     }
 
     fn handle_delivery(&mut self, now: Instant, delivery: Delivery) {
-        let (Some(id), Some(entry)) = (ConversationId::from_wire(delivery.conversation.as_ref()), delivery.entry) else {
+        let (Some(id), Some(entry)) = (ConversationId::from_wire(delivery.conversation.as_ref()), delivery.entry)
+        else {
             return; // A conversation of a kind that this version does not know.
         };
         if delivery.online_only || entry.seq == 0 {

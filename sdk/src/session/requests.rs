@@ -85,7 +85,7 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) enum Due {
     /// Its time is up; it is forgotten.
-    Expired(Request),
+    Expired(Origin),
     /// It is in line again.
     Requeued,
 }
@@ -129,7 +129,8 @@ impl Requests {
         let id = self.next_id;
         self.next_id += 1;
         let repetition = Repetition::of(&body);
-        let request = Request { origin, body, repetition, attempts: 0, deadline, timer: deadline, state: State::Queued };
+        let request =
+            Request { origin, body, repetition, attempts: 0, deadline, timer: deadline, state: State::Queued };
         if let Some(at) = deadline {
             self.timers.insert((at, id));
         }
@@ -217,7 +218,7 @@ impl Requests {
         }
         let request = self.all.get_mut(&id)?;
         if request.deadline.is_some_and(|deadline| deadline <= now) {
-            return self.answered(id).map(Due::Expired);
+            return self.answered(id).map(|request| Due::Expired(request.origin));
         }
         if request.state == State::InFlight {
             self.in_flight -= 1;

@@ -75,12 +75,15 @@ fn host_of(address: &str) -> Result<&str> {
 
 /// Makes a connection.
 pub(crate) async fn connect(network: &Network, route: &Route) -> std::result::Result<Wire, String> {
-    tokio::time::timeout(CONNECT_TIMEOUT, open(network, route)).await.unwrap_or_else(|_| Err("no connection in time".to_owned()))
+    tokio::time::timeout(CONNECT_TIMEOUT, open(network, route))
+        .await
+        .unwrap_or_else(|_| Err("no connection in time".to_owned()))
 }
 
 async fn open(network: &Network, route: &Route) -> std::result::Result<Wire, String> {
     let tls = async || tcp::tls(network, &route.address, route.tls_name.clone()).await.map_err(|e| format!("tls: {e}"));
-    let quic = async || quic::quic(network, &route.quic_address, &route.quic_name).await.map_err(|e| format!("quic: {e}"));
+    let quic =
+        async || quic::quic(network, &route.quic_address, &route.quic_name).await.map_err(|e| format!("quic: {e}"));
     match route.transport {
         Transport::Tcp => tcp::tcp(network, &route.address).await.map_err(|error| format!("tcp: {error}")),
         Transport::Tls => tls().await,

@@ -59,7 +59,10 @@ mod tests {
         result
     }
 
-    async fn run(first: (u64, Result<u32, u32>), second: (u64, Result<u32, u32>)) -> (Result<(Lane, u32), (u32, u32)>, u128) {
+    async fn run(
+        first: (u64, Result<u32, u32>),
+        second: (u64, Result<u32, u32>),
+    ) -> (Result<(Lane, u32), (u32, u32)>, u128) {
         let start = Instant::now();
         let result = race(Box::pin(after(first.0, first.1)), Box::pin(after(second.0, second.1)), HEAD_START).await;
         (result, start.elapsed().as_millis())

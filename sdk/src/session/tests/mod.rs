@@ -114,7 +114,7 @@ impl Bench {
         let mut frames = self.sent();
         frames.retain(|frame| !matches!(frame.body, Some(Body::PushAck(_))));
         let (id, history) = match &frames[..] {
-            [Frame { id, body: Some(Body::History(history)) }] => (*id, history.clone()),
+            [Frame { id, body: Some(Body::History(history)) }] => (*id, *history),
             other => panic!("expected a history request, got {other:?}"),
         };
         let entries = seqs.into_iter().map(entry).collect();
@@ -133,12 +133,8 @@ impl Bench {
     }
 
     fn push_in(&mut self, epoch: u64, seqs: impl IntoIterator<Item = u64>) {
-        let delivery = |seq| Delivery {
-            conversation: Some(C.to_wire()),
-            epoch,
-            entry: Some(entry(seq)),
-            online_only: false,
-        };
+        let delivery =
+            |seq| Delivery { conversation: Some(C.to_wire()), epoch, entry: Some(entry(seq)), online_only: false };
         self.receive(0, Body::Push(Push { deliveries: seqs.into_iter().map(delivery).collect() }));
     }
 

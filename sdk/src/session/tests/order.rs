@@ -183,8 +183,7 @@ fn an_ack_that_overtakes_pushes_waits_for_them() {
 #[test]
 fn online_only_messages_have_no_place() {
     let mut bench = Bench::open(&[cursor(3)]);
-    let delivery =
-        Delivery { conversation: Some(C.to_wire()), epoch: EPOCH, entry: Some(entry(0)), online_only: true };
+    let delivery = Delivery { conversation: Some(C.to_wire()), epoch: EPOCH, entry: Some(entry(0)), online_only: true };
     bench.receive(0, Body::Push(Push { deliveries: vec![delivery] }));
     assert!(matches!(bench.events()[..], [Event::OnlineOnly(_)]));
     bench.push([4]);

@@ -5,7 +5,13 @@ use proto::wire::{Conversation, ConversationSync, Verdict};
 
 use super::*;
 
-fn synced(verdict: Verdict, epoch: u64, first_seq: u64, last_seq: u64, seqs: impl IntoIterator<Item = u64>) -> SyncPage {
+fn synced(
+    verdict: Verdict,
+    epoch: u64,
+    first_seq: u64,
+    last_seq: u64,
+    seqs: impl IntoIterator<Item = u64>,
+) -> SyncPage {
     let entries: Vec<Entry> = seqs.into_iter().map(entry).collect();
     let from_seq = if verdict == Verdict::Truncated { entries.first().map_or(0, |entry| entry.seq) } else { 0 };
     let state = Conversation { id: Some(C.to_wire()), epoch, first_seq, last_seq, ..Conversation::default() };
