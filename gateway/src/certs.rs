@@ -7,12 +7,16 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
 
 /// The protocol's name in the handshake.
 pub const ALPN: &[u8] = b"linnet/1";
 
 /// A certificate chain and its private key.
-pub struct Certs(CertifiedKey);
+pub struct Certs {
+    shown: CertifiedKey,
+    reset_key: [u8; 32],
+}
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +36,13 @@ impl Certs {
     /// [`CertsError::Key`].
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, CertsError> {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        Ok(Self(CertifiedKey::from_der(chain, key, &provider)?))
+        let reset_key = Sha256::new_with_prefix(b"linnet quic reset").chain_update(key.secret_der()).finalize().into();
+        Ok(Self { shown: CertifiedKey::from_der(chain, key, &provider)?, reset_key })
+    }
+
+    /// A secret that is the same after a restart, since it comes from the private key.
+    pub(crate) fn reset_key(&self) -> [u8; 32] {
+        self.reset_key
     }
 
     /// From PEM texts.
@@ -47,7 +57,7 @@ impl Certs {
 
 impl std::fmt::Debug for Certs {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Certs").field("chain", &self.0.cert.len()).finish_non_exhaustive()
+        out.debug_struct("Certs").field("chain", &self.shown.cert.len()).finish_non_exhaustive()
     }
 }
 
@@ -57,12 +67,12 @@ pub(crate) struct Resolver(ArcSwap<CertifiedKey>);
 
 impl Resolver {
     pub(crate) fn new(certs: Certs) -> Self {
-        Self(ArcSwap::from_pointee(certs.0))
+        Self(ArcSwap::from_pointee(certs.shown))
     }
 
     /// From now on, this one is shown.
     pub(crate) fn replace(&self, certs: Certs) {
-        self.0.store(Arc::new(certs.0));
+        self.0.store(Arc::new(certs.shown));
     }
 }
 

@@ -106,6 +106,7 @@ impl Gateway {
             clock,
             open: AtomicUsize::new(0),
         });
+        let reset_key = certs.as_ref().map(Certs::reset_key).unwrap_or_default();
         let resolver = certs.map(|certs| Arc::new(Resolver::new(certs)));
         let mut addresses = LocalAddresses::default();
         let tcp = match config.tcp.enabled {
@@ -122,7 +123,7 @@ impl Gateway {
         let endpoint = match config.quic.enabled {
             true => {
                 let resolver = resolver.clone().ok_or(StartError::NoCertificate)?;
-                let listen = |address| quic::listen(address, &config, Arc::clone(&resolver));
+                let listen = |address| quic::listen(address, &config, Arc::clone(&resolver), reset_key);
                 Some(bind("quic", &config.quic.listen, listen).await?)
             }
             false => None,

@@ -10,8 +10,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hmac::{Hmac, Mac};
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, ServerConfig, TransportConfig, VarInt};
+use quinn::crypto::{CryptoError, HmacKey};
+use quinn::{
+    Connection, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, RecvStream, SendStream, ServerConfig,
+    TransportConfig, VarInt,
+};
+use sha2::Sha256;
 
 use super::Wire;
 use crate::certs::{ALPN, Resolver};
@@ -85,7 +91,12 @@ impl Wire for Quic {
 ///
 /// # Errors
 /// If the address cannot be listened on, or the cryptography library does not speak TLS 1.3.
-pub(crate) fn listen(address: SocketAddr, config: &Config, resolver: Arc<Resolver>) -> io::Result<Endpoint> {
+pub(crate) fn listen(
+    address: SocketAddr,
+    config: &Config,
+    resolver: Arc<Resolver>,
+    reset_key: [u8; 32],
+) -> io::Result<Endpoint> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::DGRAM,
@@ -97,7 +108,54 @@ pub(crate) fn listen(address: SocketAddr, config: &Config, resolver: Arc<Resolve
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
     socket.bind(&address.into())?;
     let server = server_config(config, resolver).map_err(io::Error::other)?;
-    Endpoint::new(EndpointConfig::default(), Some(server), socket.into(), Arc::new(quinn::TokioRuntime))
+    let mut endpoint = EndpointConfig::new(Arc::new(ResetKey(reset_key)));
+    endpoint.cid_generator(|| Box::new(RandomIds));
+    Endpoint::new(endpoint, Some(server), socket.into(), Arc::new(quinn::TokioRuntime))
+}
+
+/// Signs the packet that tells a client that its connection is not known here.
+///
+/// The key outlives the process, so that clients of the run before are told at once. They would otherwise learn of a restart
+/// only by hearing nothing for a while.
+struct ResetKey([u8; 32]);
+
+impl ResetKey {
+    fn mac(&self, data: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        mac.update(data);
+        mac
+    }
+}
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        signature_out.copy_from_slice(&self.mac(data).finalize().into_bytes());
+    }
+
+    fn signature_len(&self) -> usize {
+        32
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        self.mac(data).verify_slice(signature).map_err(|_| CryptoError)
+    }
+}
+
+/// Connection ids without structure: those of an earlier run look like any other, and are answered with a reset.
+struct RandomIds;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&rand::random::<[u8; 8]>())
+    }
+
+    fn cid_len(&self) -> usize {
+        8
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
 }
 
 fn server_config(config: &Config, resolver: Arc<Resolver>) -> Result<ServerConfig, rustls::Error> {
