@@ -8,7 +8,7 @@ use serde_json::Value;
 use world::World;
 
 /// Paths that serve what the documents leave open; they are in no document's list.
-const BESIDE: [(&str, &str, &str); 0] = [];
+const BESIDE: [(&str, &str, &str); 1] = [("tim", "POST", "/group_member/addGroupMember")];
 
 fn listed(state: &str) -> BTreeSet<(String, String, String)> {
     let rows = include_str!("../endpoints.tsv").lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
