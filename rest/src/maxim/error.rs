@@ -87,8 +87,16 @@ impl From<Fault> for Error {
 
 impl From<domain::Error> for Error {
     fn from(error: domain::Error) -> Self {
+        let mut message = error.to_string();
         let code = match &error {
-            domain::Error::Invalid { .. } | domain::Error::Reused => PARAMETER,
+            domain::Error::Invalid { field, message: problem } => {
+                message = format!("{}: {problem}", spelled(field));
+                PARAMETER
+            }
+            domain::Error::Reused => {
+                "this transaction_id was used for another message".clone_into(&mut message);
+                PARAMETER
+            }
             domain::Error::Unauthenticated(_) => TOKEN,
             domain::Error::Denied(denial) => denied(*denial),
             domain::Error::NotFound(noun) => not_found(*noun),
@@ -97,7 +105,18 @@ impl From<domain::Error> for Error {
             domain::Error::Unavailable(_) | domain::Error::Full => STORAGE,
         };
         let status = if code == STORAGE { 503 } else { 200 };
-        Self { status, cause: Some(error.clone()), ..Self::new(code, error.to_string()) }
+        Self { status, cause: Some(error), ..Self::new(code, message) }
+    }
+}
+
+/// What this dialect calls a field of the domain's.
+fn spelled(field: &'static str) -> &'static str {
+    match field {
+        "introduction" => "description",
+        "extension" => "ext",
+        "client_msg_id" => "transaction_id",
+        "mentions" => "config",
+        field => field,
     }
 }
 

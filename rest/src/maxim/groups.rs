@@ -71,23 +71,7 @@ pub(crate) struct Group {
 
 /// `POST /group/create`: makes a group.
 pub(crate) async fn create(cx: Cx, Json(req): Json<CreateRequest>) -> Reply<Group> {
-    let (kind, join_policy) = match req.kind {
-        None | Some(0) => (GroupKind::Private, JoinPolicy::Approval),
-        Some(1) => (GroupKind::Public, JoinPolicy::Approval),
-        Some(2) => (GroupKind::Meeting, JoinPolicy::Open),
-        Some(_) => return Err(Error::parameter("type: must be 0 (private), 1 (public) or 2 (chat room)")),
-    };
-    let new = NewGroup {
-        name: req.name,
-        avatar: req.avatar.unwrap_or_default(),
-        introduction: req.description.unwrap_or_default(),
-        kind,
-        join_policy,
-        owner_is_member: true,
-        members: members_of(&cx, &req.user_list).await?,
-        members_may_invite: Some(true),
-        ..NewGroup::default()
-    };
+    let new = new_group(&cx, req).await?;
     let group = cx.domain.groups.create(&cx.caller, new).await?;
     show(&cx, group).await
 }
@@ -96,6 +80,29 @@ pub(crate) async fn create(cx: Cx, Json(req): Json<CreateRequest>) -> Reply<Grou
 pub(crate) async fn info(cx: Cx, Query(req): Query<GroupQuery>) -> Reply<Group> {
     let group = cx.domain.groups.find(&cx.caller, &GroupRef::Number(req.group_id)).await?;
     show(&cx, group).await
+}
+
+async fn new_group(cx: &Cx, req: CreateRequest) -> Reply<NewGroup> {
+    let (kind, join_policy) = match req.kind {
+        None | Some(0) => (GroupKind::Private, JoinPolicy::Approval),
+        Some(1) => (GroupKind::Public, JoinPolicy::Approval),
+        Some(2) => (GroupKind::Meeting, JoinPolicy::Open),
+        Some(_) => return Err(Error::parameter("type: must be 0 (private), 1 (public) or 2 (chat room)")),
+    };
+    if req.name.is_empty() {
+        return Err(Error::parameter("name: must not be empty"));
+    }
+    Ok(NewGroup {
+        name: req.name,
+        avatar: req.avatar.unwrap_or_default(),
+        introduction: req.description.unwrap_or_default(),
+        kind,
+        join_policy,
+        owner_is_member: true,
+        members: members_of(cx, &req.user_list).await?,
+        members_may_invite: Some(true),
+        ..NewGroup::default()
+    })
 }
 
 async fn members_of(cx: &Cx, numbers: &[u64]) -> Reply<Vec<(UserId, Role)>> {
@@ -128,7 +135,7 @@ async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
             JoinPolicy::Closed => 2,
         },
         ban_expire_time: if group.muted_until > 0 { group.muted_until.div_euclid(1000) } else { group.muted_until },
-        capacity: group.capacity,
+        capacity: cx.domain.groups.capacity(&group),
         count: group.members,
         created_at: group.created,
         group_id: number_of_group(&group),

@@ -116,8 +116,16 @@ impl From<Fault> for Error {
 
 impl From<domain::Error> for Error {
     fn from(error: domain::Error) -> Self {
+        let mut msg = error.to_string();
         let code = match &error {
-            domain::Error::Invalid { .. } | domain::Error::Reused => PARAMETER,
+            domain::Error::Invalid { field, message } => {
+                msg = format!("{}: {message}", spelled(field));
+                PARAMETER
+            }
+            domain::Error::Reused => {
+                "this ID was used for another message".clone_into(&mut msg);
+                PARAMETER
+            }
             domain::Error::Unauthenticated(_) => TOKEN,
             domain::Error::Denied(denial) => denied(*denial),
             domain::Error::NotFound(noun) => not_found(*noun),
@@ -126,7 +134,22 @@ impl From<domain::Error> for Error {
             domain::Error::Unavailable(_) | domain::Error::Full => STORAGE,
         };
         let status = if code == STORAGE { 503 } else { 200 };
-        Self { status, cause: Some(error.clone()), ..Self::new(code, error.to_string()) }
+        Self { status, cause: Some(error), ..Self::new(code, msg) }
+    }
+}
+
+/// What this dialect calls a field of the domain's.
+fn spelled(field: &'static str) -> &'static str {
+    match field {
+        "uid" => "username",
+        "client_msg_id" => "ID",
+        "content" => "payload",
+        "mentions" => "atUserList",
+        "announcement" => "notification",
+        "gid" => "groupID",
+        "capacity" => "maxMemberNum",
+        "custom_fields" => "groupCustomField",
+        field => field,
     }
 }
 

@@ -104,6 +104,7 @@ pub(super) async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
     let now = cx.clock.now().0;
     Ok(Group {
         group_id: gid_of(&group),
+        max_member_count: cx.domain.groups.capacity(&group),
         owner_id,
         self_info,
         last_message,
@@ -129,7 +130,6 @@ pub(super) async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
         info_sequence: group.updated,
         last_info_time: group.updated.div_euclid(1000),
         member_count: group.members,
-        max_member_count: group.capacity,
         mute_all_members: group.muted_until == -1 || group.muted_until > now,
         group_custom_field: serde_json::from_str(&group.custom_fields).unwrap_or_default(),
     })
