@@ -76,7 +76,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let at = |share: usize| latencies.get(latencies.len() * share / 1_000).copied().unwrap_or_default();
     println!(
         "{waiters} waiters: {} commits/s, p50 {:?}, p99 {:?}, p99.9 {:?}",
-        done.load(Ordering::Relaxed) / seconds,
+        done.load(Ordering::Relaxed) / seconds.max(1),
         at(500),
         at(990),
         at(999)
