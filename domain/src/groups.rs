@@ -390,3 +390,6 @@ impl Turns {
         self.locks[slot].lock().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,9 @@
 //! it counts only together with a record that carries the name. Records never change their names, so a name whose record carries another
 //! one is free for good.
 //!
+//! Two crashes can leave a uid and a login name that point at two ids without records. Who asks for both together is told that the login name
+//! is taken: either id alone can still be completed, and no name is ever shared.
+//!
 //! Every user's and group's decimal id is a name too, in the space of the app's own ids, so that no app can give that number to another.
 
 use proto::store;

@@ -107,7 +107,7 @@ impl Groups {
     }
 
     /// Finds the id of a new group, and makes its names point at it. `None` after a lost race.
-    async fn claim_id(&self, app: AppNumber, gid: Option<&str>) -> Result<Option<GroupId>> {
+    pub(super) async fn claim_id(&self, app: AppNumber, gid: Option<&str>) -> Result<Option<GroupId>> {
         let Some(gid) = gid else { return self.generate_id(app).await.map(Some) };
         let was = self.names.target(app, Space::Gid, gid).await?;
         let id = match was {

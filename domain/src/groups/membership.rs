@@ -209,7 +209,7 @@ impl Groups {
     }
 
     /// Removes these members' rows. `false` after a lost race.
-    async fn dismiss_members(
+    pub(super) async fn dismiss_members(
         &self,
         caller: &Caller,
         before: store::Group,
@@ -243,7 +243,13 @@ impl Groups {
         stream::iter(goodbyes).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    async fn see_off_one(&self, caller: &Caller, group: GroupId, user: UserId, kind: entry::tip::Kind) -> Result<()> {
+    pub(super) async fn see_off_one(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        user: UserId,
+        kind: entry::tip::Kind,
+    ) -> Result<()> {
         let (app, conversation) = (caller.app(), ConversationId::Group(group));
         let key = MembershipKey { app, user, conversation };
         if self.store.get(&key).await?.is_none() {
