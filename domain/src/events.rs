@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::groups::MemberKey;
 use crate::ids::{AppNumber, ConversationId, GroupId, UserId};
 use crate::log::HeadKey;
+use crate::metrics::EVENTS;
 use crate::tables;
 
 /// Rows of a member list that are read at a time.
@@ -25,6 +26,7 @@ pub(crate) struct Events {
     store: Store,
     outlet: Outlet,
     members: moka::sync::Cache<(AppNumber, GroupId), MemberList>,
+    told: metrics::Counter,
 }
 
 /// A group's members, as they were at a version or later.
@@ -36,11 +38,12 @@ struct MemberList {
 
 impl Events {
     pub(crate) fn new(store: Store, outlet: Outlet, member_lists: u64) -> Self {
-        Self { store, outlet, members: moka::sync::Cache::new(member_lists) }
+        Self { store, outlet, members: moka::sync::Cache::new(member_lists), told: metrics::counter!(EVENTS) }
     }
 
     /// Tells an event to its audience, wherever that is connected.
     pub(crate) async fn tell(&self, app: AppNumber, body: Body) {
+        self.told.increment(1);
         match &self.outlet {
             Outlet::Here(_) => self.hand_over(app, &body).await,
             Outlet::Bus(bus) => {

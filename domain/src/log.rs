@@ -10,6 +10,7 @@
 mod keys;
 mod lanes;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -317,8 +318,8 @@ impl Log {
     /// Reads the head again and puts everything that waits in the lane on its way, in the order in which it came.
     async fn restart(&self, lane: &Lane) {
         let parked = lane.lock().take_parked();
-        let mut kept = Vec::with_capacity(parked.len());
-        let attempts = parked.first().map_or(0, |slot| slot.attempts);
+        let mut kept = VecDeque::with_capacity(parked.len());
+        let attempts = parked.front().map_or(0, |slot| slot.attempts);
         if attempts > 1 {
             // Another process is writing here too. Random, so that the two do not keep meeting.
             tokio::time::sleep(Duration::from_micros(rand::random_range(0..500 * u64::from(attempts)))).await;
@@ -335,7 +336,7 @@ impl Log {
                 self.earlier(&lane.sent_key(&slot), slot.digest).await
             };
             match earlier {
-                Ok(None) => kept.push(slot),
+                Ok(None) => kept.push_back(slot),
                 Ok(Some(sent)) => slot.answer(Ok(sent)),
                 Err(error) => slot.answer(Err(error)),
             }

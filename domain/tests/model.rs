@@ -4,6 +4,9 @@
 //! and exactly the new entries must have been told, to exactly the members. Devices take what they are told while they are online, and compare now
 //! and then; in the end each must hold exactly what its user may see.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(unreachable_pub, reason = "a test is no library")]
+
 mod model {
     pub mod device;
     pub mod naive;
@@ -234,8 +237,8 @@ fn same<T: std::fmt::Debug + PartialEq>(op: &Op, real: Result<T>, model: std::re
         Error::Denied(Denial::NotAuthor) => No::NotAuthor,
         Error::Denied(Denial::TooLate) => No::TooLate,
         Error::Denied(Denial::OwnerCannotLeave) => No::OwnerCannotLeave,
-        Error::NotFound(Noun::Conversation) => No::NoConversation,
-        Error::NotFound(Noun::Message) => No::NoMessage,
+        Error::NotFound(Noun::Conversation) => No::Conversation,
+        Error::NotFound(Noun::Message) => No::Message,
         Error::Reused => No::Reused,
         other => panic!("{op:?}: {other}"),
     });

@@ -1,5 +1,7 @@
 //! Who is connected.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use domain::entry::entry::Body;

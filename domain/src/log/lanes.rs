@@ -2,7 +2,7 @@
 //!
 //! A lane only saves reading the head: a forgotten lane, or one that is behind, costs a conflict and another attempt, never a wrong entry.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,10 +22,12 @@ use crate::tables;
 /// Locks that the lanes are spread over.
 const SHARDS: usize = 64;
 
+type Shard = HashMap<(AppNumber, ConversationId), Arc<Lane>>;
+
 /// The lanes of conversations that were written to lately.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    shards: Vec<Mutex<HashMap<(AppNumber, ConversationId), Arc<Lane>>>>,
+    shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
     shard_capacity: usize,
     gauge: metrics::Gauge,
@@ -129,7 +131,7 @@ pub(super) struct LaneState {
     /// After everything in the queue; `None` while it must be read.
     pub(super) head: Option<Head>,
     /// In the order of their places. While the head is unknown, new slots wait here without a commit.
-    pub(super) queue: std::collections::VecDeque<Box<Slot>>,
+    pub(super) queue: VecDeque<Box<Slot>>,
     /// How many slots at the front lost their place and wait for another.
     parked: usize,
     /// Whether a task is waiting for the queue's commits.
@@ -174,12 +176,12 @@ impl LaneState {
     }
 
     /// Takes the slots that lost their place. The head is unknown, so whatever comes now queues up behind them.
-    pub(super) fn take_parked(&mut self) -> Vec<Box<Slot>> {
+    pub(super) fn take_parked(&mut self) -> VecDeque<Box<Slot>> {
         let parked = std::mem::take(&mut self.parked);
         self.queue.drain(..parked).collect()
     }
 
-    pub(super) fn put_back(&mut self, slots: Vec<Box<Slot>>) {
+    pub(super) fn put_back(&mut self, slots: VecDeque<Box<Slot>>) {
         for slot in slots.into_iter().rev() {
             self.queue.push_front(slot);
         }

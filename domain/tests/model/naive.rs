@@ -7,7 +7,7 @@ use domain::{ConversationId, GroupId, UserId};
 /// How long an author may withdraw a message, by default.
 const RECALL_WINDOW: i64 = 120_000;
 
-/// Why not.
+/// Why not; `Conversation` and `Message` say what was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum No {
     Blocked,
@@ -15,8 +15,8 @@ pub enum No {
     NotAuthor,
     TooLate,
     OwnerCannotLeave,
-    NoConversation,
-    NoMessage,
+    Conversation,
+    Message,
     Reused,
 }
 
@@ -93,7 +93,7 @@ impl Model {
         let allowed = self.may_write(user, at);
         let target = self.message(user, at, seq)?;
         if target.shown == Shown::Recalled {
-            return Err(No::NoMessage);
+            return Err(No::Message);
         }
         if target.sender != user {
             return Err(No::NotAuthor);
@@ -105,7 +105,7 @@ impl Model {
     }
 
     pub fn read(&mut self, user: UserId, at: ConversationId, seq: u64) -> Result<(), No> {
-        self.first(user, at).ok_or(No::NoConversation)?;
+        self.first(user, at).ok_or(No::Conversation)?;
         let last = self.last(at);
         let mark = self.read.entry((user, at)).or_default();
         *mark = (*mark).max(seq.min(last));
@@ -113,7 +113,7 @@ impl Model {
     }
 
     pub fn delete(&mut self, user: UserId, at: ConversationId) -> Result<(), No> {
-        self.first(user, at).ok_or(No::NoConversation)?;
+        self.first(user, at).ok_or(No::Conversation)?;
         let last = self.last(at);
         let before = self.deleted_to.insert((user, at), last).unwrap_or(0);
         if before != last && !matches!(at, ConversationId::Notices(_)) {
@@ -235,12 +235,12 @@ impl Model {
     }
 
     fn message(&mut self, user: UserId, at: ConversationId, seq: u64) -> Result<&mut Item, No> {
-        let first = self.first(user, at).ok_or(No::NoConversation)?;
+        let first = self.first(user, at).ok_or(No::Conversation)?;
         if seq < first || seq > self.last(at) {
-            return Err(No::NoMessage);
+            return Err(No::Message);
         }
         let item = &mut self.logs.get_mut(&at).unwrap()[usize::try_from(seq).unwrap() - 1];
-        if item.shown == Shown::Note { Err(No::NoMessage) } else { Ok(item) }
+        if item.shown == Shown::Note { Err(No::Message) } else { Ok(item) }
     }
 
     fn may_write(&self, user: UserId, to: ConversationId) -> Result<(), No> {

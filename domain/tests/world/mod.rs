@@ -1,6 +1,7 @@
 //! A small app with a few users, over the store that keeps nothing, in a time that stands still until it is set.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
