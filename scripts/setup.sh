@@ -39,6 +39,7 @@ build)
     has_libclang || missing+=(libclang-dev)
     ;;
 test)
+    need curl curl
     need redis-server redis-server
     need redis-cli redis-tools
     need strace strace

@@ -1,7 +1,6 @@
 //! Devices: SDK clients that write down everything they are told, and notice what they should not be told.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use linnet_sdk::content::{Body, Content, Entry, Kind, text_of};
@@ -12,37 +11,37 @@ use super::Gateway;
 
 /// One entry as a device saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    pub seq: u64,
-    pub sender: u64,
-    pub client_msg_id: String,
-    pub text: String,
+pub(crate) struct Seen {
+    pub(crate) seq: u64,
+    pub(crate) sender: u64,
+    pub(crate) client_msg_id: String,
+    pub(crate) text: String,
 }
 
 /// Everything a device was told, by conversation.
 #[derive(Debug, Clone, Default)]
-pub struct Notebook {
-    pub entries: BTreeMap<ConversationId, Vec<Seen>>,
+pub(crate) struct Notebook {
+    pub(crate) entries: BTreeMap<ConversationId, Vec<Seen>>,
     /// Entries that came twice, too early or out of order, in words.
-    pub violations: Vec<String>,
+    pub(crate) violations: Vec<String>,
     /// Why the session is over, if it is.
-    pub closed: Option<String>,
+    pub(crate) closed: Option<String>,
 }
 
 /// An SDK client, and its notebook.
-pub struct Device {
-    pub client: Client,
-    pub name: String,
+pub(crate) struct Device {
+    pub(crate) client: Client,
+    pub(crate) name: String,
     notes: watch::Receiver<Notebook>,
 }
 
 /// How to connect.
-pub const TRANSPORTS: [(Transport, Platform); 3] =
+pub(crate) const TRANSPORTS: [(Transport, Platform); 3] =
     [(Transport::Tcp, Platform::Linux), (Transport::Tls, Platform::Ios), (Transport::Quic, Platform::Android)];
 
 impl Device {
     /// Logs a user in.
-    pub async fn connect(gateway: &Gateway, network: &Network, token: &str, transport: (Transport, Platform)) -> Self {
+    pub(crate) async fn connect(gateway: &Gateway, network: &Network, token: &str, transport: (Transport, Platform)) -> Self {
         let (transport, platform) = transport;
         let address = match transport {
             Transport::Tcp => gateway.tcp,
@@ -81,7 +80,7 @@ impl Device {
     }
 
     /// Waits until a conversation is known up to a seq; answers what was seen of it.
-    pub async fn until(&self, conversation: ConversationId, seq: u64) -> Vec<Seen> {
+    pub(crate) async fn until(&self, conversation: ConversationId, seq: u64) -> Vec<Seen> {
         let there = |notes: &Notebook| {
             notes.closed.is_some() || notes.entries.get(&conversation).and_then(|all| all.last()).is_some_and(|last| last.seq >= seq)
         };
@@ -93,17 +92,17 @@ impl Device {
     }
 
     /// What was seen of a conversation.
-    pub fn seen(&self, conversation: ConversationId) -> Vec<Seen> {
+    pub(crate) fn seen(&self, conversation: ConversationId) -> Vec<Seen> {
         self.notes.borrow().entries.get(&conversation).cloned().unwrap_or_default()
     }
 
     /// Everything.
-    pub fn notebook(&self) -> Notebook {
+    pub(crate) fn notebook(&self) -> Notebook {
         self.notes.borrow().clone()
     }
 
     /// A whole conversation, as the server holds it.
-    pub async fn history(&self, conversation: ConversationId) -> Vec<Seen> {
+    pub(crate) async fn history(&self, conversation: ConversationId) -> Vec<Seen> {
         let mut all = Vec::new();
         let mut from = 1;
         loop {

@@ -7,37 +7,37 @@ use ureq::Agent;
 
 /// An answer: its status and its body.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {}", self.text))
     }
 
     /// The part of the body at a JSON pointer, which must be there.
-    pub fn at(&self, pointer: &str) -> Value {
+    pub(crate) fn at(&self, pointer: &str) -> Value {
         self.json().pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {}", self.text)).clone()
     }
 
     /// As [`Self::at`], for a text.
-    pub fn text_at(&self, pointer: &str) -> String {
+    pub(crate) fn text_at(&self, pointer: &str) -> String {
         self.at(pointer).as_str().unwrap_or_else(|| panic!("{pointer} is no text in {}", self.text)).to_owned()
     }
 }
 
 /// An app's server.
-pub struct AppServer {
+pub(crate) struct AppServer {
     agent: Agent,
     base: String,
 }
 
 impl AppServer {
     /// `base` is the service's address, as `http://127.0.0.1:8080`.
-    pub fn new(base: impl Into<String>) -> Self {
+    pub(crate) fn new(base: impl Into<String>) -> Self {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30)));
         Self { agent: config.build().into(), base: base.into() }
     }
@@ -46,7 +46,7 @@ impl AppServer {
     ///
     /// # Errors
     /// If there is no answer, so that nobody knows what became of it.
-    pub fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer, ureq::Error> {
+    pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer, ureq::Error> {
         let mut request = self.agent.post(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -56,12 +56,12 @@ impl AppServer {
     }
 
     /// As [`Self::try_post`]; there has to be an answer.
-    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         self.try_post(path, headers, body).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// A call without a body; there has to be an answer.
-    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         self.try_get(path, headers).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
@@ -69,7 +69,7 @@ impl AppServer {
     ///
     /// # Errors
     /// If there is no answer.
-    pub fn try_get(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
+    pub(crate) fn try_get(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
         let mut request = self.agent.get(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -80,20 +80,20 @@ impl AppServer {
 }
 
 /// The app that the tests act for.
-pub struct App {
-    pub id: &'static str,
-    pub number: &'static str,
-    pub key: &'static str,
-    pub secret: &'static str,
-    pub admin: &'static str,
+pub(crate) struct App {
+    pub(crate) id: &'static str,
+    pub(crate) number: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) secret: &'static str,
+    pub(crate) admin: &'static str,
 }
 
-pub const SHOP: App =
+pub(crate) const SHOP: App =
     App { id: "shop", number: "7", key: "shop-key", secret: "shop-secret-of-some-length", admin: "boss" };
 
 /// Whose API a user was registered through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     Tenured,
     Tim,
     Gobelieve,
@@ -101,24 +101,24 @@ pub enum Dialect {
     Maxim,
 }
 
-pub const DIALECTS: [Dialect; 5] =
+pub(crate) const DIALECTS: [Dialect; 5] =
     [Dialect::Tenured, Dialect::Tim, Dialect::Gobelieve, Dialect::Openim, Dialect::Maxim];
 
 /// A registered user.
 #[derive(Debug, Clone)]
-pub struct Person {
-    pub dialect: Dialect,
+pub(crate) struct Person {
+    pub(crate) dialect: Dialect,
     /// What string dialects call the user.
-    pub uid: String,
+    pub(crate) uid: String,
     /// A token of the dialect's, good on any platform.
-    pub token: String,
+    pub(crate) token: String,
     /// What integer dialects call the user; known after the first login.
-    pub id: u64,
+    pub(crate) id: u64,
 }
 
 impl App {
     /// Basic authorization of gobelieve: the number and the MD5 of the secret.
-    pub fn basic(&self) -> String {
+    pub(crate) fn basic(&self) -> String {
         use base64::Engine;
         use md5::Digest;
         let md5 = hex::encode(md5::Md5::digest(self.secret));
@@ -126,13 +126,13 @@ impl App {
     }
 
     /// The token of the app's administrator, made by openim's API.
-    pub fn admin_token(&self, server: &AppServer) -> String {
+    pub(crate) fn admin_token(&self, server: &AppServer) -> String {
         let body = json!({"secret": self.secret, "platform": 7, "uid": self.admin, "name": "Boss"});
         server.post("/auth/user_register", &[], &body).text_at("/data/token")
     }
 
     /// Registers a user as the dialect's own app server would.
-    pub fn register(&self, server: &AppServer, dialect: Dialect) -> Person {
+    pub(crate) fn register(&self, server: &AppServer, dialect: Dialect) -> Person {
         let (uid, token) = match dialect {
             Dialect::Tenured => {
                 let sign = server.post("/v1/build_token", &[], &json!({"appId": self.id, "private": self.secret}));
@@ -182,7 +182,7 @@ impl App {
     }
 
     /// Sends a text by the API of the sender's dialect.
-    pub fn send(&self, server: &AppServer, admin: &str, from: &Person, to: &Person, text: &str) {
+    pub(crate) fn send(&self, server: &AppServer, admin: &str, from: &Person, to: &Person, text: &str) {
         match from.dialect {
             // tenured sends nothing itself; its app server uses another dialect for that.
             Dialect::Tenured | Dialect::Openim => {

@@ -2,8 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
-pub mod device;
-pub mod http;
+pub(crate) mod device;
+pub(crate) mod http;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(35);
 
 /// A data folder, and what runs over it.
-pub struct Site {
+pub(crate) struct Site {
     folder: TempDir,
 }
 
 /// What a process of the binary does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     Serve,
     Gateway,
     Rest,
@@ -34,44 +34,44 @@ pub enum Role {
 
 /// Where a server listens, as its ready file tells.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Ready {
-    pub gateway: Option<Gateway>,
-    pub rest: Option<SocketAddr>,
-    pub pid: u32,
+pub(crate) struct Ready {
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) rest: Option<SocketAddr>,
+    pub(crate) pid: u32,
 }
 
 /// Where the gateway listens.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Gateway {
-    pub tcp: SocketAddr,
-    pub tls: SocketAddr,
-    pub quic: SocketAddr,
+pub(crate) struct Gateway {
+    pub(crate) tcp: SocketAddr,
+    pub(crate) tls: SocketAddr,
+    pub(crate) quic: SocketAddr,
 }
 
 /// A running process; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     role: Role,
     child: Child,
-    pub ready: Ready,
+    pub(crate) ready: Ready,
     log: PathBuf,
 }
 
 impl Site {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::Builder::new().prefix("linnet-e2e-").tempdir().expect("a folder") }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// The certificate that the gateway made for itself.
-    pub fn certificate(&self) -> Vec<u8> {
+    pub(crate) fn certificate(&self) -> Vec<u8> {
         std::fs::read(self.path().join("data/tls/certificate.pem")).expect("the self-signed certificate")
     }
 
     /// A command over this folder.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_linnet"));
         command.current_dir(self.path()).args(arguments).env_remove("LINNET_TOKEN").stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LINNET__")) {
@@ -81,24 +81,24 @@ impl Site {
     }
 
     /// Runs a command to its end; it has to succeed. Answers what it printed.
-    pub fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output = self.output(arguments);
         assert!(output.status.success(), "linnet {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("output is text")
     }
 
     /// Runs a command to its end, however it ends.
-    pub fn output(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary starts")
     }
 
     /// Starts a server on ports that are free, and waits until all listen.
-    pub fn start(&self, role: Role) -> Server {
+    pub(crate) fn start(&self, role: Role) -> Server {
         self.start_with(role, &[])
     }
 
     /// As [`Self::start`], with further arguments.
-    pub fn start_with(&self, role: Role, arguments: &[&str]) -> Server {
+    pub(crate) fn start_with(&self, role: Role, arguments: &[&str]) -> Server {
         let any: &[(&str, &str)] = match role {
             Role::Serve => &[("--tcp", ANY), ("--tls", ANY), ("--quic", ANY), ("--rest", ANY)],
             Role::Gateway => &[("--tcp", ANY), ("--tls", ANY), ("--quic", ANY)],
@@ -136,17 +136,17 @@ impl Role {
 
 impl Server {
     /// Where the gateway listens.
-    pub fn gateway(&self) -> &Gateway {
+    pub(crate) fn gateway(&self) -> &Gateway {
         self.ready.gateway.as_ref().expect("this process has a gateway")
     }
 
     /// A URL of the REST service.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.ready.rest.expect("this process has a REST service"))
     }
 
     /// Arguments that start the same server on the same ports again.
-    pub fn same_ports(&self) -> Vec<String> {
+    pub(crate) fn same_ports(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         if let Some(gateway) = &self.ready.gateway {
             for (flag, address) in [("--tcp", gateway.tcp), ("--tls", gateway.tls), ("--quic", gateway.quic)] {
@@ -160,13 +160,13 @@ impl Server {
     }
 
     /// Ends it as a loss of power would end it for the process: at once.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("SIGKILL");
         self.child.wait().expect("the process ends");
     }
 
     /// Kills it and starts it again on the same ports.
-    pub fn kill_and_restart(&mut self, site: &Site) {
+    pub(crate) fn kill_and_restart(&mut self, site: &Site) {
         self.kill();
         let ports = self.same_ports();
         let ports: Vec<&str> = ports.iter().map(String::as_str).collect();
@@ -174,13 +174,13 @@ impl Server {
     }
 
     /// Sends a signal.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id")).expect("a process id");
         kill_process(pid, signal).expect("the process is there");
     }
 
     /// Asks it to stop, and waits until it has.
-    pub fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         let deadline = Instant::now() + STOP;
         loop {
@@ -193,16 +193,16 @@ impl Server {
     }
 
     /// Whether it has ended by itself.
-    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the process can be asked")
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Everything it printed, over all its starts.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
