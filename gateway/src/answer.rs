@@ -1,14 +1,16 @@
 //! The domain's records in the wire's words. Pages are cut to what one frame may carry; cursors and verdicts say so.
 
 use bytes::Bytes;
-use domain::conversations::{Conversation, Page, Synced, Verdict};
+use domain::conversations::{Conversation, Synced, Verdict};
 use domain::messages::{History, Sent};
 use domain::presence::State;
-use domain::{ConversationId, UserId, entry, record, users};
+use domain::{ConversationId, Seq, UserId, entry, record, users};
 use proto::{Message, wire};
 
 /// Room in a frame for what surrounds the entries of a page.
 const ENVELOPE: usize = 4 << 10;
+/// Room for one conversation's state.
+const STATE: usize = 2 << 10;
 
 pub(crate) fn send_ack(sent: &Sent) -> wire::SendAck {
     wire::SendAck {
@@ -21,54 +23,100 @@ pub(crate) fn send_ack(sent: &Sent) -> wire::SendAck {
     }
 }
 
-/// Entries in the order asked for; what does not fit is left for the next request.
-pub(crate) fn history(conversation: ConversationId, mut history: History, most: usize) -> wire::HistoryPage {
-    let whole = fitting(history.entries.iter(), most.saturating_sub(ENVELOPE));
-    if whole < history.entries.len() {
-        history.entries.truncate(whole);
-        history.complete = false;
+/// A page of history that grows until it is complete or as large as a frame.
+pub(crate) struct HistoryPage {
+    page: wire::HistoryPage,
+    ascending: bool,
+    left: usize,
+}
+
+impl HistoryPage {
+    /// An empty page for a frame of at most so many bytes.
+    pub(crate) fn new(ascending: bool, most: usize) -> Self {
+        Self { page: wire::HistoryPage::default(), ascending, left: most.saturating_sub(ENVELOPE) }
     }
-    wire::HistoryPage {
-        conversation: Some(conversation.to_wire()),
-        epoch: history.epoch,
-        entries: history.entries,
-        complete: history.complete,
-        first_seq: history.first_seq,
-        last_seq: history.last_seq,
+
+    /// Adds what was read. The seq to go on from, if there is more and room for it.
+    pub(crate) fn add(&mut self, mut step: History) -> Option<Seq> {
+        let whole = fitting(step.entries.iter(), &mut self.left);
+        let fits = whole == step.entries.len();
+        step.entries.truncate(whole);
+        let last = step.entries.last().map(|entry| entry.seq);
+        self.page.entries.append(&mut step.entries);
+        self.page.epoch = step.epoch;
+        self.page.first_seq = step.first_seq;
+        self.page.last_seq = step.last_seq;
+        self.page.complete = step.complete && fits;
+        let last = last.filter(|_| fits && !step.complete)?;
+        let next = if self.ascending { last + 1 } else { last.checked_sub(1)? };
+        // Below the first entry there is nothing; as a range's start, 0 would mean the newest.
+        (next > 0).then_some(Seq(next))
+    }
+
+    pub(crate) fn finish(mut self, conversation: ConversationId) -> wire::HistoryPage {
+        self.page.conversation = Some(conversation.to_wire());
+        self.page
     }
 }
 
-/// Conversations compared. Every conversation of the page is told of; where entries do not fit, the older ones are left out and
-/// the verdict says so.
-pub(crate) fn sync(page: Page<Synced>, most: usize) -> wire::SyncPage {
-    let share = most.saturating_sub(ENVELOPE) / page.items.len().max(1);
-    let mut left = most.saturating_sub(ENVELOPE);
-    let mut conversations = Vec::with_capacity(page.items.len());
-    let count = page.items.len();
-    for (index, mut synced) in page.items.into_iter().enumerate() {
-        // What earlier conversations did not use is there for later ones, and each later one keeps its share.
-        let reserved = share * (count - index - 1);
-        // The newest entry is in the list of entries already.
-        synced.conversation.last = None;
-        let state = conversation(synced.conversation, None);
-        let room = left.saturating_sub(reserved).saturating_sub(state.encoded_len() + 64);
-        let kept = fitting(synced.entries.iter().rev(), room);
-        let cut = synced.entries.len() - kept;
-        let entries = synced.entries.split_off(cut);
-        let oldest = entries.first().map_or(state.last_seq + 1, |entry| entry.seq);
-        let (verdict, from_seq) = match synced.verdict {
-            Verdict::Complete if cut == 0 => (wire::Verdict::Complete, 0),
-            Verdict::Complete => (wire::Verdict::Truncated, oldest),
-            Verdict::Truncated { from } => (wire::Verdict::Truncated, if cut == 0 { from.0 } else { oldest }),
-            // After a reset nothing is held, so that entries starting past the first are a gap that the client sees.
-            Verdict::Reset => (wire::Verdict::Reset, oldest),
-        };
-        let synced =
-            wire::ConversationSync { state: Some(state), verdict: verdict.into(), entries, from_seq };
-        left = left.saturating_sub(synced.encoded_len() + 8);
-        conversations.push(synced);
+/// Conversations compared, until the page is as large as a frame.
+pub(crate) struct SyncPage {
+    conversations: Vec<wire::ConversationSync>,
+    left: usize,
+}
+
+impl SyncPage {
+    /// An empty page for a frame of at most so many bytes.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { conversations: Vec::new(), left: most.saturating_sub(ENVELOPE) }
     }
-    wire::SyncPage { conversations, next: page.next.unwrap_or_default() }
+
+    /// Adds what was compared; false, and nothing is added, where that does not fit and the page is not empty.
+    ///
+    /// On an empty page, entries that do not fit are left out, the older ones first, and the verdict says so.
+    pub(crate) fn add(&mut self, step: Vec<Synced>) -> bool {
+        let whole: usize = step.iter().map(size).sum();
+        if whole > self.left && !self.conversations.is_empty() {
+            return false;
+        }
+        let count = step.len();
+        let share = self.left / count.max(1);
+        for (index, synced) in step.into_iter().enumerate() {
+            // What earlier conversations did not use is there for later ones, and each later one keeps its share.
+            let room = self.left.saturating_sub(share * (count - index - 1));
+            let compared = compared(synced, room);
+            self.left = self.left.saturating_sub(compared.encoded_len() + 8);
+            self.conversations.push(compared);
+        }
+        true
+    }
+
+    pub(crate) fn finish(self, next: Option<Bytes>) -> wire::SyncPage {
+        wire::SyncPage { conversations: self.conversations, next: next.unwrap_or_default() }
+    }
+}
+
+/// About as many bytes as this takes in a frame.
+fn size(synced: &Synced) -> usize {
+    STATE + synced.entries.iter().map(|entry| entry.encoded_len() + 8).sum::<usize>()
+}
+
+fn compared(mut synced: Synced, room: usize) -> wire::ConversationSync {
+    // The newest entry is in the list of entries already.
+    synced.conversation.last = None;
+    let state = conversation(synced.conversation, None);
+    let mut left = room.saturating_sub(STATE);
+    let cut = synced.entries.len() - fitting(synced.entries.iter().rev(), &mut left);
+    let entries = synced.entries.split_off(cut);
+    let oldest = entries.first().map_or(state.last_seq + 1, |entry| entry.seq);
+    let (verdict, from_seq) = match synced.verdict {
+        Verdict::Complete if cut == 0 => (wire::Verdict::Complete, 0),
+        Verdict::Complete => (wire::Verdict::Truncated, oldest),
+        Verdict::Truncated { from } => (wire::Verdict::Truncated, if cut == 0 { from.0 } else { oldest }),
+        // After a reset nothing is held, so that entries starting past the first are a gap that the client sees.
+        Verdict::Reset => (wire::Verdict::Reset, oldest),
+    };
+    wire::ConversationSync { state: Some(state), verdict: verdict.into(), entries, from_seq }
 }
 
 /// One conversation; `title` is its name and avatar, in lists.
@@ -209,14 +257,13 @@ fn user_or_id(id: u64, found: Option<&record::User>) -> wire::User {
     found.map_or_else(|| wire::User { id, uid: id.to_string(), ..wire::User::default() }, user)
 }
 
-/// How many of these entries fit, in their order.
-fn fitting<'a>(entries: impl Iterator<Item = &'a entry::Entry>, most: usize) -> usize {
-    let mut left = most;
+/// How many of these entries fit, in their order; what they take is taken off `left`.
+fn fitting<'a>(entries: impl Iterator<Item = &'a entry::Entry>, left: &mut usize) -> usize {
     entries
         .take_while(|entry| {
             let cost = entry.encoded_len() + 8;
-            let fits = cost <= left;
-            left = left.saturating_sub(cost);
+            let fits = cost <= *left;
+            *left = if fits { *left - cost } else { 0 };
             fits
         })
         .count()

@@ -1,16 +1,21 @@
 //! Makes the calls that sessions ask for: one domain call each, and its answer in the wire's words.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::conversations::Page;
+use domain::conversations::{Have, Page};
 use domain::groups::Added;
-use domain::{Caller, Domain, Error, GroupId, GroupRef, UserRef, users};
+use domain::messages::HistoryRange;
+use domain::{Caller, ConversationId, Domain, Error, GroupId, GroupRef, UserRef, users};
 use proto::wire;
 use wire::frame::Body;
 
 use crate::answer;
 use crate::registry::{Hub, Slot};
 use crate::session::{Identity, Login, PageOf, Request};
+
+/// Entries read at once for a page.
+const STEP: usize = 100;
 
 /// What a call needs besides its request.
 #[derive(Debug, Clone)]
@@ -59,15 +64,8 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
         Request::Edit { conversation, seq, content } => {
             ok(domain.messages.edit(caller, conversation, seq, *content).await)
         }
-        Request::History { conversation, range } => {
-            let history = domain.messages.history(caller, conversation, range).await?;
-            Ok(Body::HistoryPage(answer::history(conversation, history, most)))
-        }
-        Request::Sync { have, page, entries } => {
-            let cursor = page.cursor.as_deref();
-            let synced = domain.conversations.sync(caller, &have, cursor, page.limit, entries).await?;
-            Ok(Body::SyncPage(answer::sync(synced, most)))
-        }
+        Request::History { conversation, range } => history(cx, conversation, range, most).await,
+        Request::Sync { have, page, entries } => sync(cx, &have, page, entries, most).await,
         Request::ListConversations(page) => list_conversations(cx, &page, most).await,
         Request::Read { conversation, seq } => ok(domain.conversations.read(caller, conversation, seq).await),
         Request::UpdateConversation { conversation, change } => {
@@ -136,6 +134,49 @@ fn ok(outcome: Result<(), Error>) -> Result<Body, Error> {
     outcome.map(|()| Body::Ok(wire::Ok {}))
 }
 
+/// Reads step by step, so that no more is in memory than a frame carries and a step.
+async fn history(cx: &Context, id: ConversationId, mut range: HistoryRange, most: usize) -> Result<Body, Error> {
+    let mut wanted = range.limit;
+    let mut page = answer::HistoryPage::new(range.ascending, most);
+    loop {
+        range.limit = wanted.min(STEP);
+        let step = cx.domain.messages.history(&cx.caller, id, range).await?;
+        wanted -= range.limit;
+        match page.add(step) {
+            Some(next) if wanted > 0 => range.from = next,
+            _ => return Ok(Body::HistoryPage(page.finish(id))),
+        }
+    }
+}
+
+/// Compares step by step, for the same reason.
+async fn sync(
+    cx: &Context,
+    have: &HashMap<ConversationId, Have>,
+    page: PageOf,
+    entries: usize,
+    most: usize,
+) -> Result<Body, Error> {
+    let step = (STEP / entries.max(1)).max(1);
+    let mut wanted = page.limit;
+    let mut cursor = page.cursor;
+    let mut answer = answer::SyncPage::new(most);
+    loop {
+        let limit = wanted.min(step);
+        let compared = cx.domain.conversations.sync(&cx.caller, have, cursor.as_deref(), limit, entries).await?;
+        let next = compared.next.clone();
+        if !answer.add(compared.items) {
+            // These did not fit any more: the next page begins with them.
+            return Ok(Body::SyncPage(answer.finish(cursor)));
+        }
+        wanted -= limit;
+        if next.is_none() || wanted == 0 {
+            return Ok(Body::SyncPage(answer.finish(next)));
+        }
+        cursor = next;
+    }
+}
+
 async fn list_conversations(cx: &Context, page: &PageOf, most: usize) -> Result<Body, Error> {
     let Page { items, next } = cx.domain.conversations.list(&cx.caller, page.cursor.as_deref(), page.limit).await?;
     let me = cx.caller.user()?;
@@ -145,14 +186,14 @@ async fn list_conversations(cx: &Context, page: &PageOf, most: usize) -> Result<
     let mut conversations = Vec::with_capacity(items.len());
     for item in items {
         let title = match item.id {
-            domain::ConversationId::Direct { .. } => {
+            ConversationId::Direct { .. } => {
                 peers.next().flatten().and_then(|peer| peer.profile).map(|peer| (peer.name, peer.avatar))
             }
-            domain::ConversationId::Group(group) => {
+            ConversationId::Group(group) => {
                 // A group that is gone, or that the caller left meanwhile, is listed without a name.
                 cx.domain.groups.find(&cx.caller, &GroupRef::Id(group)).await.ok().map(|group| (group.name, group.avatar))
             }
-            domain::ConversationId::Notices(_) => None,
+            ConversationId::Notices(_) => None,
         };
         conversations.push(answer::conversation(item, title));
     }

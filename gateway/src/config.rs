@@ -39,8 +39,13 @@ pub struct Config {
     pub outbound_queue: ByteSize,
     /// Pushes kept until the client confirms them, bytes, so that a resumed session misses none. Default 64 KiB.
     pub resume_buffer: ByteSize,
-    /// Requests of one connection that may be under way; past that, nothing more is read from it. Default 64.
+    /// Requests of one connection that may be under way, and not more than `max_frame` bytes of them. Default 64; past that,
+    /// nothing more is read from it.
     pub max_in_flight: usize,
+    /// Pages (history, lists, comparisons) that are prepared for one connection at once. Default 2; further ones wait.
+    ///
+    /// Worst case: as many times `max_frame` and what the domain reads for it, for every connection.
+    pub max_pages: usize,
     /// Connections that may be in their handshake at once. Default 4096; more are dropped (TLS) or asked to retry (QUIC).
     pub max_handshakes: usize,
     /// Connections in all. Default 0: as many as the process may open.
@@ -160,6 +165,7 @@ impl Default for Config {
             outbound_queue: ByteSize(64 << 10),
             resume_buffer: ByteSize(64 << 10),
             max_in_flight: 64,
+            max_pages: 2,
             max_handshakes: 4096,
             max_connections: 0,
             devices_per_platform: 1,

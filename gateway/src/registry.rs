@@ -35,11 +35,18 @@ pub struct Hub {
     pub(crate) presence: Reconciler,
     tickets: Tickets,
     hasher: RandomState,
-    sessions: Box<[Mutex<HashMap<SessionId, Arc<Slot>>>]>,
+    sessions: Box<[Mutex<Sessions>]>,
     users: Box<[RwLock<HashMap<Key, User>>]>,
-    watchers: Box<[Mutex<HashMap<Key, Vec<Arc<Slot>>>>]>,
+    watchers: Box<[Mutex<Watchers>]>,
     next_session: AtomicU64,
+    /// No session lives on from here.
+    stopping: AtomicBool,
 }
+
+/// Sessions by id.
+type Sessions = HashMap<SessionId, Arc<Slot>>;
+/// Sessions by the users whose presence they are told.
+type Watchers = HashMap<Key, Vec<Arc<Slot>>>;
 
 /// A user with sessions here.
 #[derive(Debug)]
@@ -89,6 +96,7 @@ impl Hub {
             users: (0..SHARDS).map(|_| RwLock::default()).collect(),
             watchers: (0..SHARDS).map(|_| Mutex::default()).collect(),
             next_session: AtomicU64::new(1),
+            stopping: AtomicBool::new(false),
         })
     }
 
@@ -109,6 +117,9 @@ impl Hub {
         };
         let slot = Arc::new(Slot { id, leased: AtomicBool::new(false), inner: Mutex::new(inner) });
         self.session_shard(id).lock().insert(id, Arc::clone(&slot));
+        if self.stopping.load(Ordering::SeqCst) {
+            slot.tell(now, &Event::Cut);
+        }
         Hold { slot, connection: 0 }
     }
 
@@ -229,6 +240,7 @@ impl Hub {
 
     /// Tells every session that the gateway stops, each with a delay of its own before it should come back.
     pub(crate) fn drain(&self, now: Instant) {
+        self.stopping.store(true, Ordering::SeqCst);
         let spread = u64::try_from(self.config.reconnect_spread.as_millis()).unwrap_or(u64::MAX);
         for shard in &self.sessions {
             let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
@@ -241,6 +253,8 @@ impl Hub {
 
     /// Ends every session at once.
     pub(crate) fn cut(&self, now: Instant) {
+        // Whoever is inserted after a shard was gone through sees this.
+        self.stopping.store(true, Ordering::SeqCst);
         for shard in &self.sessions {
             let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
             for slot in slots {
@@ -332,7 +346,7 @@ impl Hub {
         }
     }
 
-    fn session_shard(&self, id: SessionId) -> &Mutex<HashMap<SessionId, Arc<Slot>>> {
+    fn session_shard(&self, id: SessionId) -> &Mutex<Sessions> {
         &self.sessions[usize::try_from(id.0).unwrap_or_default() % SHARDS]
     }
 
@@ -340,7 +354,7 @@ impl Hub {
         &self.users[self.shard_of(key)]
     }
 
-    fn watcher_shard(&self, key: &Key) -> &Mutex<HashMap<Key, Vec<Arc<Slot>>>> {
+    fn watcher_shard(&self, key: &Key) -> &Mutex<Watchers> {
         &self.watchers[self.shard_of(key)]
     }
 

@@ -10,31 +10,34 @@
 //! # How a sending device learns of its own messages
 //! Every device of a conversation gets its entries as pushes, in seq order. The session that sent one gets the `SendAck` *in the
 //! push's place*: at the very point of its outgoing order where the push would stand. So a client that counts an ack as the entry
-//! it acknowledges sees every seq once and in order. If the connection drops before the ack, the entry comes as an ordinary push
-//! (it carries the `client_msg_id`), or with the next sync.
+//! it acknowledges sees every seq once and in order. Acks are not kept for a resumed session: there, the client sends again what was
+//! not acknowledged, under the same `client_msg_id`, and is told the seq that the message has; or it gets the entry as an ordinary
+//! push, if that became durable while the client was away.
 
+mod event;
+mod exchange;
 mod outbound;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::messages::Sent;
-use domain::{Caller, ConversationId, SessionId, UserId, record};
 use proto::{Message, frame, wire};
 use wire::error::Code;
 use wire::frame::Body;
 
 use crate::config::Config;
-use crate::error::{coded, from_domain, from_frame, invalid, retry_later};
+use crate::error::{coded, from_domain, from_frame, invalid};
 use crate::limit::Bucket;
+pub use event::Event;
+pub use exchange::{Call, Identity, Login, Reply};
+use exchange::Pending;
 use outbound::{Continuity, Outbound};
 pub use request::{PageOf, Request};
-
-/// Requests refused in a row for their rate before the connection is ended: such a client does not listen.
-const REFUSALS: u16 = 256;
 
 /// The time, as both clocks tell it.
 #[derive(Debug, Clone, Copy)]
@@ -58,25 +61,15 @@ pub struct Session {
     identity: Option<Box<Identity>>,
     out: Outbound,
     calls: VecDeque<Call>,
+    /// Calls whose answers may be large: few are under way at once, so that one client cannot have much prepared for it.
+    pages: VecDeque<Call>,
+    pages_begun: usize,
     pending: Vec<Pending>,
+    /// Bytes of the requests in `pending`.
+    asked_bytes: usize,
     next_key: u32,
     frames: Bucket,
     refused: u16,
-}
-
-/// Who is at the other end.
-#[derive(Debug)]
-pub struct Identity {
-    pub caller: Caller,
-    pub user: UserId,
-    /// What string dialects call the user.
-    pub uid: Box<str>,
-    pub session: SessionId,
-    pub device_id: Box<str>,
-    /// `wire.Platform`.
-    pub platform: i32,
-    /// Name and version of the client, for the record of its devices.
-    pub client: Box<str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,80 +108,6 @@ pub enum Status {
     Gone,
 }
 
-/// Something for the driver to do.
-#[derive(Debug)]
-pub enum Call {
-    /// Check a token.
-    Authenticate(Login),
-    /// Find the session of a ticket.
-    Resume { id: u64, ticket: Bytes, received: u64 },
-    /// Ask the domain.
-    Ask { key: u32, request: Request },
-}
-
-/// What a client says of itself when it logs in.
-#[derive(Clone)]
-pub struct Login {
-    pub token: String,
-    pub device_id: Box<str>,
-    /// `wire.Platform`.
-    pub platform: i32,
-    pub client: Box<str>,
-}
-
-/// What came of a call.
-#[derive(Debug)]
-pub enum Reply {
-    /// The token is good: this is who it is, and the ticket to resume the session with.
-    Authenticated { identity: Box<Identity>, ticket: Bytes },
-    /// The token is not good, or cannot be checked.
-    Refused(domain::Error),
-    /// The ticket resumes nothing.
-    StaleTicket,
-    /// A message is durable, or was refused.
-    Sent { key: u32, outcome: Result<Sent, domain::Error> },
-    /// Any other request was served, or refused. `Body::Ok` where there is nothing else to say.
-    Answer { key: u32, outcome: Result<Box<Body>, domain::Error> },
-}
-
-/// Something that the session's client should learn. Frames are encoded once for all sessions.
-#[derive(Debug, Clone)]
-pub enum Event<'a> {
-    /// A conversation's log grew.
-    Appended { appended: &'a record::Appended, frame: Bytes },
-    /// Someone's read mark moved.
-    ReadMoved { moved: &'a record::ReadMoved, frame: Bytes },
-    /// Someone is writing.
-    Typed { user: UserId, frame: Bytes },
-    /// A watched user came or went.
-    PresenceMoved { frame: Bytes },
-    /// The session is over.
-    Kick { reason: i32, message: &'a str },
-    /// The same device has logged in again: the session is over, and nobody needs to be told.
-    Replaced,
-    /// The gateway stops.
-    Drain { reconnect_after: Duration },
-    /// The gateway stops at once.
-    Cut,
-}
-
-/// A request under way.
-#[derive(Debug)]
-struct Pending {
-    key: u32,
-    id: u64,
-    kind: Asked,
-}
-
-#[derive(Debug)]
-enum Asked {
-    Anything,
-    /// Nobody waits for the answer.
-    Unanswered,
-    Send { client_msg_id: Box<str>, conversation: ConversationId, acked: bool },
-    Read { conversation: ConversationId, seq: u64 },
-}
-
 impl Session {
     /// The session of a new connection.
     #[must_use]
@@ -202,7 +121,10 @@ impl Session {
             identity: None,
             out: Outbound::default(),
             calls: VecDeque::new(),
+            pages: VecDeque::new(),
+            pages_begun: 0,
             pending: Vec::new(),
+            asked_bytes: 0,
             next_key: 0,
             frames: Bucket::new(now),
             refused: 0,
@@ -254,55 +176,6 @@ impl Session {
         self.settle(now);
     }
 
-    /// Something happened that the client should learn. Returns whether the session has something to do now.
-    pub fn handle_event(&mut self, now: Instant, event: &Event<'_>) -> bool {
-        match self.state {
-            State::Ended => return false,
-            _ if matches!(event, Event::Cut) => {
-                let parked = self.state == State::Parked;
-                self.enter(now, if parked { State::Ended } else { State::Cut(After::End) });
-                return true;
-            }
-            State::Open | State::Draining | State::Parked => {}
-            State::Fresh | State::Authenticating { .. } => return self.handle_event_before_login(now, event),
-            State::Closing(_) | State::Cut(_) => {
-                if let Event::Kick { .. } | Event::Replaced | Event::Drain { .. } = event {
-                    self.state = match self.state {
-                        State::Cut(_) => State::Cut(After::End),
-                        _ => State::Closing(After::End),
-                    };
-                }
-                return true;
-            }
-        }
-        match event {
-            Event::Appended { appended, frame } => {
-                if !self.acknowledge(appended) {
-                    self.push(now, frame, appended.online_only);
-                }
-            }
-            Event::ReadMoved { moved, frame } => {
-                if !self.is_own_read(moved) {
-                    self.hint(frame);
-                }
-            }
-            Event::Typed { user, frame } => {
-                if self.identity.as_ref().is_none_or(|identity| identity.user != *user) {
-                    self.hint(frame);
-                }
-            }
-            Event::PresenceMoved { frame } => self.hint(frame),
-            Event::Kick { reason, message } => {
-                let kicked = wire::Kicked { reason: *reason, message: (*message).to_owned() };
-                self.end(now, Some(Body::Kicked(kicked)));
-            }
-            Event::Replaced => self.end(now, None),
-            Event::Drain { reconnect_after } => self.drain(now, *reconnect_after),
-            Event::Cut => {}
-        }
-        true
-    }
-
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|due| now < due) {
@@ -333,7 +206,10 @@ impl Session {
     /// The connection is gone.
     pub fn handle_disconnect(&mut self, now: Instant) {
         self.calls = VecDeque::new();
+        self.pages = VecDeque::new();
+        self.pages_begun = 0;
         self.pending = Vec::new();
+        self.asked_bytes = 0;
         self.stalled = None;
         let resumable = match self.state {
             State::Open | State::Closing(After::Park) | State::Cut(After::Park) => true,
@@ -385,11 +261,16 @@ impl Session {
 
     /// The next call to make.
     pub fn poll_call(&mut self) -> Option<Call> {
-        let call = self.calls.pop_front();
-        if self.calls.is_empty() && self.calls.capacity() > 0 {
-            self.calls = VecDeque::new();
+        if let Some(call) = pop(&mut self.calls) {
+            return Some(call);
         }
-        call
+        let room = self.pages_begun < self.config.max_pages.max(1) && self.is_readable();
+        if !room {
+            return None;
+        }
+        let call = pop(&mut self.pages)?;
+        self.pages_begun += 1;
+        Some(call)
     }
 
     /// When [`Self::handle_timeout`] is due.
@@ -414,7 +295,8 @@ impl Session {
             State::Fresh => true,
             State::Open | State::Draining => {
                 self.pending.len() < self.config.max_in_flight.max(1)
-                    && self.out.waiting() <= self.config.outbound_queue.bytes()
+                    && self.asked_bytes <= self.config.max_frame.bytes()
+                    && self.is_readable()
             }
             _ => false,
         }
@@ -521,193 +403,7 @@ impl Session {
         self.answer(id, Body::Welcome(welcome));
     }
 
-    fn handle_event_before_login(&mut self, now: Instant, event: &Event<'_>) -> bool {
-        match event {
-            Event::Drain { reconnect_after } => {
-                let drain = wire::Drain { reconnect_after_ms: millis(*reconnect_after) };
-                self.answer(0, Body::Drain(drain));
-                self.enter(now, State::Closing(After::End));
-                true
-            }
-            _ => false,
-        }
-    }
-
-    // ------------------------------------------------------------ requests
-
-    fn serve(&mut self, now: Now, frame: wire::Frame) {
-        let id = frame.id;
-        let Some(body) = frame.body else {
-            return self.answer_error(id, coded(Code::Unsupported, "unknown command"));
-        };
-        match body {
-            Body::Ping(_) => self.answer(id, Body::Pong(wire::Pong { server_time: now.unix_ms })),
-            Body::PushAck(ack) => self.out.confirm(ack.received),
-            _ if self.state == State::Draining => {
-                self.answer_error(id, retry_later(self.config.reconnect_spread));
-            }
-            body => match Request::parse(body) {
-                Ok(request) => self.ask(id, request),
-                Err(error) => self.answer_error(id, error),
-            },
-        }
-    }
-
-    fn ask(&mut self, id: u64, request: Request) {
-        let kind = match &request {
-            Request::Send(message) => Asked::Send {
-                client_msg_id: message.client_msg_id.as_str().into(),
-                conversation: message.conversation,
-                acked: false,
-            },
-            Request::Read { conversation, seq } => Asked::Read { conversation: *conversation, seq: seq.0 },
-            Request::Typing { .. } => Asked::Unanswered,
-            _ => Asked::Anything,
-        };
-        let key = self.next_key;
-        self.next_key = self.next_key.wrapping_add(1);
-        self.pending.push(Pending { key, id, kind });
-        self.calls.push_back(Call::Ask { key, request });
-    }
-
-    /// The frame came too early.
-    fn refuse(&mut self, now: Now, id: u64, wait: Duration) {
-        self.refused += 1;
-        if self.refused >= REFUSALS {
-            self.close(now.at, retry_later(wait), After::Park);
-        } else {
-            self.answer_error(id, retry_later(wait));
-        }
-    }
-
-    fn finish_send(&mut self, now: Now, key: u32, outcome: Result<Sent, domain::Error>) {
-        let Some(pending) = self.take_pending(key) else { return };
-        let Asked::Send { client_msg_id, acked, .. } = pending.kind else { return };
-        match outcome {
-            // The ack took the push's place already.
-            Ok(_) if acked => {}
-            Ok(sent) => {
-                let ack = wire::SendAck {
-                    client_msg_id: client_msg_id.into(),
-                    conversation: Some(sent.conversation.to_wire()),
-                    epoch: sent.epoch.0,
-                    seq: sent.seq.0,
-                    message_id: sent.message_id.0,
-                    time: sent.time,
-                };
-                self.answer(pending.id, Body::SendAck(ack));
-            }
-            Err(_) if acked => {}
-            Err(error) => self.fail(now, pending.id, &error),
-        }
-    }
-
-    fn finish(&mut self, now: Now, key: u32, outcome: Result<Box<Body>, domain::Error>) {
-        let Some(pending) = self.take_pending(key) else { return };
-        if matches!(pending.kind, Asked::Unanswered) {
-            return;
-        }
-        match outcome {
-            Ok(body) => self.answer(pending.id, *body),
-            Err(error) => self.fail(now, pending.id, &error),
-        }
-    }
-
-    /// A request failed; one that finds the credential void ends the session too.
-    fn fail(&mut self, now: Now, id: u64, error: &domain::Error) {
-        self.answer_error(id, from_domain(error));
-        if matches!(error, domain::Error::Unauthenticated(_)) {
-            self.enter(now.at, State::Closing(After::End));
-        }
-    }
-
-    fn take_pending(&mut self, key: u32) -> Option<Pending> {
-        let at = self.pending.iter().position(|pending| pending.key == key)?;
-        let pending = self.pending.remove(at);
-        if self.pending.is_empty() {
-            self.pending = Vec::new();
-        }
-        Some(pending)
-    }
-
-    // ------------------------------------------------------------ events
-
-    /// If this entry is what the client is waiting to have acknowledged, acknowledges it here, in the push's place.
-    fn acknowledge(&mut self, appended: &record::Appended) -> bool {
-        let Some(entry) = &appended.entry else { return false };
-        if self.pending.is_empty() || self.identity.as_ref().is_none_or(|identity| identity.user.0 != entry.sender) {
-            return false;
-        }
-        let place = appended.conversation.as_ref().and_then(ConversationId::from_wire);
-        let found = self.pending.iter_mut().find_map(|pending| match &mut pending.kind {
-            Asked::Send { client_msg_id, conversation, acked }
-                if !*acked && **client_msg_id == *entry.client_msg_id && Some(*conversation) == place =>
-            {
-                *acked = true;
-                Some(pending.id)
-            }
-            _ => None,
-        });
-        let Some(id) = found else { return false };
-        let ack = wire::SendAck {
-            client_msg_id: entry.client_msg_id.clone(),
-            conversation: appended.conversation,
-            epoch: appended.epoch,
-            seq: entry.seq,
-            message_id: entry.message_id,
-            time: entry.time,
-        };
-        self.answer(id, Body::SendAck(ack));
-        true
-    }
-
-    fn is_own_read(&self, moved: &record::ReadMoved) -> bool {
-        let place = moved.conversation.as_ref().and_then(ConversationId::from_wire);
-        self.identity.as_ref().is_some_and(|identity| identity.user.0 == moved.user)
-            && self.pending.iter().any(|pending| {
-                matches!(pending.kind, Asked::Read { conversation, seq } if Some(conversation) == place && seq >= moved.seq)
-            })
-    }
-
-    fn push(&mut self, now: Instant, frame: &Bytes, online_only: bool) {
-        let parked = self.state == State::Parked;
-        if parked && online_only {
-            return;
-        }
-        let limit = if parked { &self.config.resume_buffer } else { &self.config.outbound_queue };
-        if self.out.push(frame.clone(), limit.bytes()).is_err() && !parked {
-            self.close(now, coded(Code::SlowConsumer, "too much waits to be read: reconnect and sync"), After::Park);
-        }
-    }
-
-    fn hint(&mut self, frame: &Bytes) {
-        if self.state != State::Parked {
-            self.out.hint(frame.clone(), self.config.outbound_queue.bytes());
-        }
-    }
-
-    fn drain(&mut self, now: Instant, reconnect_after: Duration) {
-        if self.state == State::Parked {
-            return self.enter(now, State::Ended);
-        }
-        self.answer(0, Body::Drain(wire::Drain { reconnect_after_ms: millis(reconnect_after) }));
-        self.enter(now, State::Draining);
-        self.settle_at(now);
-    }
-
-    /// Ends the session, with last words or without.
-    fn end(&mut self, now: Instant, last: Option<Body>) {
-        if self.state == State::Parked {
-            self.out = Outbound::default();
-            return self.enter(now, State::Ended);
-        }
-        if let Some(body) = last {
-            self.answer(0, body);
-        }
-        self.enter(now, State::Closing(After::End));
-    }
-
-    // ------------------------------------------------------------ the rest
+    // ------------------------------------------------------------ what all of it uses
 
     fn answer(&mut self, id: u64, body: Body) {
         let mut frame = wire::Frame { id, body: Some(body) };
@@ -733,6 +429,11 @@ impl Session {
         if self.identity.is_some() { After::Park } else { After::End }
     }
 
+    /// Whether the client reads what it is sent, so that more of it makes sense.
+    fn is_readable(&self) -> bool {
+        self.out.waiting() <= self.config.outbound_queue.bytes()
+    }
+
     fn is_stalled(&self, now: Instant) -> bool {
         self.stalled.is_some_and(|since| now >= since + self.config.write_deadline)
     }
@@ -754,12 +455,6 @@ impl Session {
     }
 }
 
-impl std::fmt::Debug for Login {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Login").field("platform", &self.platform).field("client", &self.client).finish_non_exhaustive()
-    }
-}
-
 fn check_hello(hello: &wire::Hello) -> Result<(), wire::Error> {
     if hello.token.is_empty() {
         return Err(coded(Code::Unauthenticated, "the token is missing"));
@@ -771,6 +466,15 @@ fn check_hello(hello: &wire::Hello) -> Result<(), wire::Error> {
         return Err(invalid("client", "is at most 128 bytes long"));
     }
     Ok(())
+}
+
+/// Takes the first of a queue, and gives the queue's memory back with the last.
+fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let first = queue.pop_front();
+    if queue.is_empty() && queue.capacity() > 0 {
+        *queue = VecDeque::new();
+    }
+    first
 }
 
 fn millis(duration: Duration) -> u32 {

@@ -17,6 +17,8 @@ pub(super) struct Outbound {
     queue: VecDeque<(Kind, Bytes)>,
     /// Bytes in `queue` of pushes and hints.
     pushes: usize,
+    /// Of those, what is sent because the session was resumed: the client is not slow for having been away.
+    replayed: usize,
     /// Bytes in `queue` of answers.
     answers: usize,
     /// Pushes sent and not confirmed, oldest first: numbers `forgotten + 1 ..= sent`.
@@ -64,7 +66,8 @@ impl Outbound {
         if self.lost {
             return Err(Full);
         }
-        if self.pushes + frame.len() + OVERHEAD > limit && self.pushes > 0 {
+        let waiting = self.pushes - self.replayed;
+        if waiting + frame.len() + OVERHEAD > limit && waiting > 0 {
             self.lose();
             return Err(Full);
         }
@@ -94,6 +97,7 @@ impl Outbound {
             Kind::Hint => self.pushes -= cost,
             Kind::Push => {
                 self.pushes -= cost;
+                self.replayed = self.replayed.saturating_sub(cost);
                 self.sent += 1;
                 self.held_bytes += cost;
                 self.held.push_back(frame.clone());
@@ -119,6 +123,7 @@ impl Outbound {
     pub(super) fn lose(&mut self) {
         self.queue.retain(|(kind, _)| *kind == Kind::Answer);
         self.pushes = 0;
+        self.replayed = 0;
         self.held = VecDeque::new();
         self.held_bytes = 0;
         self.forgotten = self.sent;
@@ -130,6 +135,7 @@ impl Outbound {
         self.queue.retain(|(kind, _)| *kind == Kind::Push);
         self.queue.shrink_to_fit();
         self.answers = 0;
+        self.replayed = 0;
         self.pushes = self.queue.iter().map(|(_, frame)| frame.len() + OVERHEAD).sum();
     }
 
@@ -149,6 +155,7 @@ impl Outbound {
             self.pushes += frame.len() + OVERHEAD;
             self.queue.push_front((Kind::Push, frame));
         }
+        self.replayed = self.pushes;
         self.held_bytes = 0;
         self.sent = received;
         self.forgotten = received;
@@ -263,6 +270,24 @@ mod tests {
         assert_eq!(out.push(frame(1), LIMIT), Err(Full));
         assert_eq!(out.resume(0), Continuity::Broken);
         assert_eq!(out.push(frame(1), LIMIT), Ok(()));
+    }
+
+    #[test]
+    fn a_client_that_was_away_is_not_slow_for_it() {
+        let mut out = Outbound::default();
+        for number in 0..20 {
+            out.push(frame(number), LIMIT).unwrap();
+        }
+        drain(&mut out);
+        out.park();
+        for number in 20..40 {
+            out.push(frame(number), LIMIT).unwrap();
+        }
+        assert_eq!(out.resume(0), Continuity::Complete);
+        assert!(out.waiting() > LIMIT);
+        out.push(frame(40), LIMIT).unwrap();
+        assert_eq!(drain(&mut out).len(), 41);
+        assert_eq!(out.replayed, 0);
     }
 
     #[test]

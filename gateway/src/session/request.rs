@@ -106,6 +106,22 @@ impl Request {
         }
     }
 
+    /// Whether the answer may be as large as a frame.
+    #[must_use]
+    pub fn asks_for_a_page(&self) -> bool {
+        matches!(
+            self,
+            Self::History { .. }
+                | Self::Sync { .. }
+                | Self::ListConversations(_)
+                | Self::Receipts { .. }
+                | Self::FindUsers(_)
+                | Self::ListRoster(_)
+                | Self::ListMembers { .. }
+                | Self::ListGroups(_)
+        )
+    }
+
     /// Reads a request out of a frame.
     ///
     /// # Errors
@@ -201,8 +217,10 @@ impl Request {
             Body::Hello(_) | Body::Resume(_) => {
                 return Err(coded(wire::error::Code::Invalid, "this connection is logged in already"));
             }
-            Body::Ping(_) | Body::PushAck(_) => unreachable_in_requests()?,
-            Body::Welcome(_)
+            // Pings and confirmations are the session's own; the rest is what the gateway says.
+            Body::Ping(_)
+            | Body::PushAck(_)
+            | Body::Welcome(_)
             | Body::Pong(_)
             | Body::Kicked(_)
             | Body::Drain(_)
@@ -223,11 +241,6 @@ impl Request {
             | Body::GroupPage(_) => return Err(coded(wire::error::Code::Unsupported, "this is no request")),
         })
     }
-}
-
-fn unreachable_in_requests() -> Result<Request, wire::Error> {
-    // The session answers these itself.
-    Err(coded(wire::error::Code::Unsupported, "this is no request"))
 }
 
 fn conversation(id: Option<&entry::ConversationId>) -> Result<ConversationId, wire::Error> {

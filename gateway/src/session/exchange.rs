@@ -1,0 +1,200 @@
+//! Requests and answers: what the session asks to have done, and what it says when that is done.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::messages::Sent;
+use domain::{Caller, ConversationId, SessionId, UserId};
+use proto::{Message, wire};
+use wire::error::Code;
+use wire::frame::Body;
+
+use super::{After, Now, Request, Session, State};
+use crate::error::{coded, from_domain, retry_later};
+
+/// Requests refused in a row for their rate before the connection is ended: such a client does not listen.
+const REFUSALS: u16 = 256;
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub struct Identity {
+    pub caller: Caller,
+    pub user: UserId,
+    /// What string dialects call the user.
+    pub uid: Box<str>,
+    pub session: SessionId,
+    pub device_id: Box<str>,
+    /// `wire.Platform`.
+    pub platform: i32,
+    /// Name and version of the client, for the record of its devices.
+    pub client: Box<str>,
+}
+
+/// Something for the driver to do.
+#[derive(Debug)]
+pub enum Call {
+    /// Check a token.
+    Authenticate(Login),
+    /// Find the session of a ticket.
+    Resume { id: u64, ticket: Bytes, received: u64 },
+    /// Ask the domain.
+    Ask { key: u32, request: Request },
+}
+
+/// What a client says of itself when it logs in.
+#[derive(Clone)]
+pub struct Login {
+    pub token: String,
+    pub device_id: Box<str>,
+    /// `wire.Platform`.
+    pub platform: i32,
+    pub client: Box<str>,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub enum Reply {
+    /// The token is good: this is who it is, and the ticket to resume the session with.
+    Authenticated { identity: Box<Identity>, ticket: Bytes },
+    /// The token is not good, or cannot be checked.
+    Refused(domain::Error),
+    /// The ticket resumes nothing.
+    StaleTicket,
+    /// A message is durable, or was refused.
+    Sent { key: u32, outcome: Result<Sent, domain::Error> },
+    /// Any other request was served, or refused. `Body::Ok` where there is nothing else to say.
+    Answer { key: u32, outcome: Result<Box<Body>, domain::Error> },
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Login").field("platform", &self.platform).field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Pending {
+    key: u32,
+    pub(super) id: u64,
+    /// Of the request, in memory until it is done.
+    bytes: usize,
+    pub(super) kind: Asked,
+}
+
+#[derive(Debug)]
+pub(super) enum Asked {
+    Anything,
+    /// Something whose answer may be as large as a frame.
+    Page,
+    /// Nobody waits for the answer.
+    Unanswered,
+    Send { client_msg_id: Box<str>, conversation: ConversationId, acked: bool },
+    Read { conversation: ConversationId, seq: u64 },
+}
+
+impl Session {
+    pub(super) fn serve(&mut self, now: Now, frame: wire::Frame) {
+        let bytes = frame.encoded_len();
+        let id = frame.id;
+        let Some(body) = frame.body else {
+            return self.answer_error(id, coded(Code::Unsupported, "unknown command"));
+        };
+        match body {
+            Body::Ping(_) => self.answer(id, Body::Pong(wire::Pong { server_time: now.unix_ms })),
+            Body::PushAck(ack) => self.out.confirm(ack.received),
+            _ if self.state == State::Draining => {
+                self.answer_error(id, retry_later(self.config.reconnect_spread));
+            }
+            body => match Request::parse(body) {
+                Ok(request) => self.ask(id, bytes, request),
+                Err(error) => self.answer_error(id, error),
+            },
+        }
+    }
+
+    fn ask(&mut self, id: u64, bytes: usize, request: Request) {
+        let kind = match &request {
+            Request::Send(message) => Asked::Send {
+                client_msg_id: message.client_msg_id.as_str().into(),
+                conversation: message.conversation,
+                acked: false,
+            },
+            Request::Read { conversation, seq } => Asked::Read { conversation: *conversation, seq: seq.0 },
+            Request::Typing { .. } => Asked::Unanswered,
+            request if request.asks_for_a_page() => Asked::Page,
+            _ => Asked::Anything,
+        };
+        let waits = matches!(kind, Asked::Page);
+        let key = self.next_key;
+        self.next_key = self.next_key.wrapping_add(1);
+        self.asked_bytes += bytes;
+        self.pending.push(Pending { key, id, bytes, kind });
+        let queue = if waits { &mut self.pages } else { &mut self.calls };
+        queue.push_back(Call::Ask { key, request });
+    }
+
+    /// The frame came too early.
+    pub(super) fn refuse(&mut self, now: Now, id: u64, wait: Duration) {
+        self.refused += 1;
+        if self.refused >= REFUSALS {
+            self.close(now.at, retry_later(wait), After::Park);
+        } else {
+            self.answer_error(id, retry_later(wait));
+        }
+    }
+
+    pub(super) fn finish_send(&mut self, now: Now, key: u32, outcome: Result<Sent, domain::Error>) {
+        let Some(pending) = self.take_pending(key) else { return };
+        let Asked::Send { client_msg_id, acked, .. } = pending.kind else { return };
+        match outcome {
+            // The ack took the push's place already.
+            Ok(_) if acked => {}
+            Ok(sent) => {
+                let ack = wire::SendAck {
+                    client_msg_id: client_msg_id.into(),
+                    conversation: Some(sent.conversation.to_wire()),
+                    epoch: sent.epoch.0,
+                    seq: sent.seq.0,
+                    message_id: sent.message_id.0,
+                    time: sent.time,
+                };
+                self.answer(pending.id, Body::SendAck(ack));
+            }
+            Err(_) if acked => {}
+            Err(error) => self.fail(now, pending.id, &error),
+        }
+    }
+
+    pub(super) fn finish(&mut self, now: Now, key: u32, outcome: Result<Box<Body>, domain::Error>) {
+        let Some(pending) = self.take_pending(key) else { return };
+        if matches!(pending.kind, Asked::Unanswered) {
+            return;
+        }
+        match outcome {
+            Ok(body) => self.answer(pending.id, *body),
+            Err(error) => self.fail(now, pending.id, &error),
+        }
+    }
+
+    /// A request failed; one that finds the credential void ends the session too.
+    fn fail(&mut self, now: Now, id: u64, error: &domain::Error) {
+        self.answer_error(id, from_domain(error));
+        if matches!(error, domain::Error::Unauthenticated(_)) {
+            self.enter(now.at, State::Closing(After::End));
+        }
+    }
+
+    fn take_pending(&mut self, key: u32) -> Option<Pending> {
+        let at = self.pending.iter().position(|pending| pending.key == key)?;
+        let pending = self.pending.remove(at);
+        self.asked_bytes -= pending.bytes;
+        if matches!(pending.kind, Asked::Page) {
+            self.pages_begun = self.pages_begun.saturating_sub(1);
+        }
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
+        Some(pending)
+    }
+}
