@@ -35,6 +35,8 @@ fn cycles(default: u64) -> u64 {
 fn child() {
     let Ok(directory) = std::env::var("LINNET_CHILD_DIRECTORY") else { return };
     let mode = std::env::var("LINNET_CHILD_MODE").unwrap();
+    // Ends the line on which the test harness has announced this "test": the first ack must stand on its own.
+    say("");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         // Small files and a short log, so that flushes and changes of the log are among what is interrupted.
@@ -150,7 +152,6 @@ impl Ledger {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut kill_at = None;
         for line in lines.map_while(Result::ok) {
-            // A line that was cut off was not read by anyone as an ack; the number would not match its checksum of length.
             let mut words = line.split(' ');
             match (words.next(), words.next(), words.next()) {
                 (Some("ack"), Some("after"), _) => self.after_failure = true,
