@@ -1,5 +1,7 @@
 //! What tim's and maxim's clients write for each other, and how much they may write at once.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a failed test")]
+
 mod world;
 
 use serde_json::{Value, json};

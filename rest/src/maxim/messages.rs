@@ -112,11 +112,7 @@ pub(crate) struct Unread {
 
 /// `GET /message/conversation`: messages of one conversation.
 pub(crate) async fn conversation(cx: Cx, Query(req): Query<ConversationQuery>) -> Reply<MessagePage> {
-    let limit = match req.limit {
-        Some(0) => return Err(Error::parameter("limit: must be at least 1")),
-        Some(limit) => usize::try_from(limit).unwrap_or(LARGEST_PAGE).min(LARGEST_PAGE),
-        None => DEFAULT_PAGE,
-    };
+    let limit = page_of(req.limit)?;
     let kind = req.kind.map(Kind::parse).transpose()?;
     let target = conversation::with(&cx, req.opposite_id, kind).await?;
     let from = start(&cx, target, req.msg_id_start.unwrap_or_default()).await?;
@@ -124,16 +120,7 @@ pub(crate) async fn conversation(cx: Cx, Query(req): Query<ConversationQuery>) -
     let mut entries = newest(&cx, target, from, limit + 1).await?;
     let next = if entries.len() > limit { entries.pop() } else { None };
     let messages = show_all(&cx, target, entries).await?;
-    Ok(MessagePage {
-        is_last: next.is_none(),
-        messages_size: messages.len(),
-        messages,
-        messages_iterator: Empty {},
-        next_msg_id: next.as_ref().map_or(0, |next| next.message_id),
-        set_is_last: true,
-        set_messages: true,
-        set_next_msg_id: next.is_some(),
-    })
+    Ok(MessagePage::of(messages, next.as_ref()))
 }
 
 /// `GET /message/unread`: the caller's conversations, the most recent first.
@@ -148,6 +135,30 @@ pub(crate) async fn unread(cx: Cx, (): ()) -> Reply<Vec<Unread>> {
             rows.truncate(CONVERSATIONS);
             return Ok(rows);
         }
+    }
+}
+
+impl MessagePage {
+    fn of(messages: Vec<Message>, next: Option<&Entry>) -> Self {
+        Self {
+            is_last: next.is_none(),
+            messages_size: messages.len(),
+            messages,
+            messages_iterator: Empty {},
+            next_msg_id: next.map_or(0, |next| next.message_id),
+            set_is_last: true,
+            set_messages: true,
+            set_next_msg_id: next.is_some(),
+        }
+    }
+}
+
+/// How many messages there are on a page.
+fn page_of(limit: Option<u64>) -> Reply<usize> {
+    match limit {
+        Some(0) => Err(Error::parameter("limit: must be at least 1")),
+        Some(limit) => Ok(usize::try_from(limit).unwrap_or(LARGEST_PAGE).min(LARGEST_PAGE)),
+        None => Ok(DEFAULT_PAGE),
     }
 }
 

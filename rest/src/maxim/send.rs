@@ -88,10 +88,7 @@ pub(crate) async fn send(mut cx: Cx, Json(req): Json<SendRequest>) -> Reply<Sent
     if let Some(author) = req.from_user_id {
         cx.caller = author_of(&cx, author).await?;
     }
-    let most = cx.config.max_users_per_call;
-    if req.targets.is_empty() || req.targets.len() > most {
-        return Err(Error::parameter(format!("targets: must name 1 to {most}")));
-    }
+    check_targets(&cx, &req.targets)?;
     let kind = Kind::parse(req.kind)?;
     let targets = req.targets.clone();
     let act = act_of(req)?;
@@ -100,6 +97,14 @@ pub(crate) async fn send(mut cx: Cx, Json(req): Json<SendRequest>) -> Reply<Sent
         outcomes.push(perform(&cx, kind, *target, &act).await);
     }
     summary(&targets, outcomes)
+}
+
+fn check_targets(cx: &Cx, targets: &[u64]) -> Result<(), Error> {
+    let most = cx.config.max_users_per_call;
+    if (1..=most).contains(&targets.len()) {
+        return Ok(());
+    }
+    Err(Error::parameter(format!("targets: must name 1 to {most}")))
 }
 
 /// Reads what is to be done.

@@ -48,7 +48,7 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub(super) enum With {
     User(Box<record::User>),
-    Group(record::Group),
+    Group(Box<record::Group>),
     System,
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn find(cx: &Cx, kind: Kind, name: &str) -> Result<Target, Erro
         }
         Kind::Group => {
             let group = cx.domain.groups.find(&cx.caller, &GroupRef::Gid(name.to_owned())).await?;
-            Target { id: ConversationId::Group(GroupId(group.id)), with: With::Group(group) }
+            Target { id: ConversationId::Group(GroupId(group.id)), with: With::Group(Box::new(group)) }
         }
         Kind::System => Target { id: ConversationId::Notices(me), with: With::System },
     })

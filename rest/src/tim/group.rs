@@ -98,7 +98,7 @@ pub(super) async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
     if let Some((member, seen)) = own_place(cx, GroupId(group.id)).await? {
         self_info = Some(SelfInfo::of(&member, seen.membership.muted));
         next_message_seq = Some(seen.head.last_seq + 1);
-        let target = Target { id: seen.id, with: With::Group(group.clone()) };
+        let target = Target { id: seen.id, with: With::Group(Box::new(group.clone())) };
         last_message = newest(cx, &target, seen).await?;
     }
     let now = cx.clock.now().0;

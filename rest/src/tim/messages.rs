@@ -98,19 +98,10 @@ pub(crate) struct ListRequest {
 
 /// `POST /message/getMessageList`: the newest messages of a conversation, or those before a known one; the oldest comes first.
 pub(crate) async fn list(cx: Cx, Json(req): Json<ListRequest>) -> Reply<Vec<Wrapped>> {
-    let count = match req.count {
-        Some(0) => return Err(Error::parameter("count: must be at least 1")),
-        Some(count) => usize::try_from(count).unwrap_or(PAGE).min(PAGE),
-        None => PAGE,
-    };
+    let count = page_of(req.count)?;
     let target = conversation::find_by_id(&cx, &req.conversation_id).await?;
-    let from = match req.next_req_message_id.as_deref() {
-        None | Some("") => Seq(0),
-        Some(id) => match before(&cx, &target, id).await? {
-            Some(seq) => seq,
-            None => return Ok(Vec::new()),
-        },
-    };
+    let known = req.next_req_message_id.filter(|id| !id.is_empty());
+    let Some(from) = start(&cx, &target, known).await? else { return Ok(Vec::new()) };
     let mut entries = newest(&cx, &target, from, count).await?;
     entries.reverse();
     view::show(&cx, &target, &entries).await
@@ -221,8 +212,18 @@ async fn resolve(cx: &Cx, given: &GivenMessage) -> Reply<entry::Content> {
     Ok(content)
 }
 
-/// The seq before a message's; `None` if nothing can be before it.
-async fn before(cx: &Cx, target: &Target, id: &str) -> Reply<Option<Seq>> {
+/// How many messages there are on a page.
+fn page_of(count: Option<u64>) -> Reply<usize> {
+    match count {
+        Some(0) => Err(Error::parameter("count: must be at least 1")),
+        Some(count) => Ok(usize::try_from(count).unwrap_or(PAGE).min(PAGE)),
+        None => Ok(PAGE),
+    }
+}
+
+/// The seq to read from: before a known message's, or 0 for the newest. `None` if nothing can be before it.
+async fn start(cx: &Cx, target: &Target, known: Option<String>) -> Reply<Option<Seq>> {
+    let Some(id) = known else { return Ok(Some(Seq(0))) };
     let message = MessageId(id.parse().map_err(|_| Error::no_message())?);
     let seq = cx.domain.messages.position(&cx.caller, target.id, message).await?.ok_or_else(Error::no_message)?;
     Ok(if seq.0 > 1 { Some(Seq(seq.0 - 1)) } else { None })
