@@ -24,9 +24,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 // Sent from another task: while an answer is awaited here, no event would be taken.
                 let (client, text) = (client.clone(), text.to_owned());
                 tokio::spawn(async move {
-                    let read = client.mark_read(new.conversation, new.entry.seq).await;
-                    let sent = client.send_text(new.conversation, text).await;
-                    if let Err(error) = read.and(sent.map(|_| ())) {
+                    let answered = async {
+                        client.mark_read(new.conversation, new.entry.seq).await?;
+                        client.send_text(new.conversation, text).await
+                    };
+                    if let Err(error) = answered.await {
                         eprintln!("{}: {error}", new.conversation);
                     }
                 });

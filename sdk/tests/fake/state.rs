@@ -205,12 +205,8 @@ impl State {
         });
         if known.is_none() {
             log.push(entry.clone());
-            let delivery = Delivery {
-                conversation: Some(id.clone()),
-                epoch: EPOCH,
-                entry: Some(entry.clone()),
-                online_only: false,
-            };
+            let delivery =
+                Delivery { conversation: Some(*id), epoch: EPOCH, entry: Some(entry.clone()), online_only: false };
             let push = Frame { id: 0, body: Some(Body::Push(Push { deliveries: vec![delivery] })) };
             let members = members(id);
             for (&number, session) in &mut inner.sessions {
@@ -221,7 +217,7 @@ impl State {
             }
         }
         let Entry { seq, message_id, time, client_msg_id, .. } = entry;
-        SendAck { client_msg_id, conversation: Some(id.clone()), epoch: EPOCH, seq, message_id, time }
+        SendAck { client_msg_id, conversation: Some(*id), epoch: EPOCH, seq, message_id, time }
     }
 
     fn sync(&self, session: u64, sync: &wire::Sync) -> wire::SyncPage {
@@ -265,7 +261,7 @@ impl State {
             log.iter().rev().filter(|entry| entry.seq <= from).take(limit).cloned().collect()
         };
         wire::HistoryPage {
-            conversation: history.conversation.clone(),
+            conversation: history.conversation,
             epoch: EPOCH,
             entries,
             complete: true,

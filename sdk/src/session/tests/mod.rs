@@ -62,7 +62,7 @@ impl Bench {
     }
 
     fn with(config: Config, cursors: &[Cursor]) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "an arbitrary origin; from here on time is virtual")]
+        // An arbitrary origin; from here on time is virtual.
         let now = Instant::now();
         let welcome = Welcome {
             user: ME,

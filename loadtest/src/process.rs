@@ -1,0 +1,66 @@
+//! What a process costs, from `/proc`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// Ticks of processor time a second. Linux tells user space 100, whatever the kernel uses itself.
+const TICKS: u64 = 100;
+/// Bytes a page, as `statm` counts.
+fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
+/// A process at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// Resident memory, bytes.
+    pub(crate) rss: u64,
+    /// Processor time so far, user and system.
+    pub(crate) cpu: Duration,
+}
+
+/// Looks at a process.
+pub(crate) fn sample(pid: u32) -> anyhow::Result<Sample> {
+    let read = |name: &str| {
+        let path = format!("/proc/{pid}/{name}");
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+    };
+    let statm = read("statm")?;
+    let pages: u64 = statm.split_whitespace().nth(1).context("statm is short")?.parse()?;
+    let stat = read("stat")?;
+    // The command's name, in parentheses, may hold anything; the fields after it are numbers.
+    let fields: Vec<&str> = stat.rsplit_once(')').context("stat is short")?.1.split_whitespace().collect();
+    let ticks = |at: usize| -> anyhow::Result<u64> { Ok(fields.get(at).context("stat is short")?.parse()?) };
+    let cpu = Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS);
+    Ok(Sample { rss: pages * page_size(), cpu })
+}
+
+/// Lets this process open as many files as the system allows it.
+pub(crate) fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // A refusal shows later, as connections that cannot be made.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_has_worked() {
+        let before = sample(std::process::id()).unwrap();
+        let ballast = vec![1u8; 32 << 20];
+        let mut sum = 0u64;
+        loop {
+            sum += ballast.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+            if sample(std::process::id()).unwrap().cpu >= before.cpu + Duration::from_millis(20) {
+                break;
+            }
+        }
+        assert!(sum >= ballast.len() as u64);
+        assert!(sample(std::process::id()).unwrap().rss > before.rss + (16 << 20));
+        assert!(sample(u32::MAX).is_err());
+    }
+}
