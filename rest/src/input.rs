@@ -185,7 +185,9 @@ mod tests {
     #[test]
     fn reads_pairs() {
         assert_eq!(from_pairs::<Group>("other=1").unwrap_err(), Fault::missing("master"));
-        let Fault::Field { field, .. } = from_pairs::<Group>("master=x").unwrap_err() else { panic!("a field is at fault") };
+        let Fault::Field { field, .. } = from_pairs::<Group>("master=x").unwrap_err() else {
+            panic!("a field is at fault")
+        };
         assert_eq!(field, "master");
     }
 }

@@ -80,7 +80,8 @@ pub(crate) fn document(tables: &[Table], version: &str) -> Value {
         schemas.insert(format!("{}.Error", table.dialect), table.error_schema.clone());
         schemes.extend(table.schemes.iter().map(|(name, scheme)| ((*name).to_owned(), scheme.clone())));
     }
-    let tags: Vec<Value> = tables.iter().map(|table| json!({ "name": table.dialect, "description": table.about })).collect();
+    let tags: Vec<Value> =
+        tables.iter().map(|table| json!({ "name": table.dialect, "description": table.about })).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -145,7 +146,9 @@ fn responses(table: &Table, reply: Value) -> Value {
 fn scoped(value: Value, dialect: &str) -> Value {
     const PREFIX: &str = "#/components/schemas/";
     match value {
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, scoped(value, dialect))).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (key, scoped(value, dialect))).collect())
+        }
         Value::Array(items) => Value::Array(items.into_iter().map(|item| scoped(item, dialect)).collect()),
         Value::String(text) => match text.strip_prefix(PREFIX) {
             Some(name) => Value::String(format!("{PREFIX}{dialect}.{name}")),

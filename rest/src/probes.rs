@@ -39,7 +39,10 @@ pub(crate) fn router(
     Router::new()
         .route("/healthz", get(async || answer::with_type(200, "text/plain; charset=utf-8", "ok\n")))
         .route("/readyz", get(move || ready(Arc::clone(&state), draining.clone())))
-        .route("/metrics", get(async move || answer::with_type(200, "text/plain; version=0.0.4; charset=utf-8", render())))
+        .route(
+            "/metrics",
+            get(async move || answer::with_type(200, "text/plain; version=0.0.4; charset=utf-8", render())),
+        )
         .route("/version", get(async move || answer::json(200, &version)))
         .route("/openapi.json", get(async move || answer::with_type(200, "application/json", document.clone())))
         .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json")))

@@ -1,6 +1,6 @@
 //! Routes: one line each in a dialect's table.
 //!
-//! ```ignore
+//! ```text
 //! pub fn routes() -> Vec<Route<Maxim>> {
 //!     vec![
 //!         on(POST | PUT, "/roster/accept", roster::accept).says("Accepts a friend request", ""),
@@ -42,13 +42,8 @@ pub const PATCH: Methods = Methods(8);
 /// `DELETE`.
 pub const DELETE: Methods = Methods(16);
 
-const NAMES: [(Methods, Method); 5] = [
-    (GET, Method::GET),
-    (POST, Method::POST),
-    (PUT, Method::PUT),
-    (PATCH, Method::PATCH),
-    (DELETE, Method::DELETE),
-];
+const NAMES: [(Methods, Method); 5] =
+    [(GET, Method::GET), (POST, Method::POST), (PUT, Method::PUT), (PATCH, Method::PATCH), (DELETE, Method::DELETE)];
 
 impl std::ops::BitOr for Methods {
     type Output = Self;
@@ -80,8 +75,9 @@ pub(crate) struct State {
     pub(crate) config: Arc<Config>,
 }
 
-type Typed<D> =
-    dyn Fn(Arc<State>, Call, <D as Dialect>::Access, <D as Dialect>::Shape) -> BoxFuture<'static, Response> + Send + Sync;
+type Typed<D> = dyn Fn(Arc<State>, Call, <D as Dialect>::Access, <D as Dialect>::Shape) -> BoxFuture<'static, Response>
+    + Send
+    + Sync;
 type Erased = dyn Fn(Arc<State>, Call) -> BoxFuture<'static, Response> + Send + Sync;
 
 /// One line of a dialect's table.
@@ -107,11 +103,12 @@ where
     F: Fn(Cx, I) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Result<O, D::Error>> + Send + 'static,
 {
-    let typed = move |state: Arc<State>, call: Call, access: D::Access, shape: D::Shape| -> BoxFuture<'static, Response> {
-        Box::pin(async move {
-            finish::<D, O>(shape, answer_call::<D, I, O, F, Fut>(&state, call, access, handler).await)
-        })
-    };
+    let typed =
+        move |state: Arc<State>, call: Call, access: D::Access, shape: D::Shape| -> BoxFuture<'static, Response> {
+            Box::pin(async move {
+                finish::<D, O>(shape, answer_call::<D, I, O, F, Fut>(&state, call, access, handler).await)
+            })
+        };
     Route::new::<I, O>(methods, path, Some(D::Access::default()), Arc::new(typed))
 }
 
@@ -173,7 +170,9 @@ fn finish<D: Dialect, O: Serialize>(shape: D::Shape, result: Result<O, D::Error>
         Ok(value) => D::ok(shape, &value),
         Err(error) => {
             match D::cause(&error) {
-                Some(domain::Error::Unavailable(cause)) => tracing::warn!(dialect = D::NAME, %cause, "the store is unavailable"),
+                Some(domain::Error::Unavailable(cause)) => {
+                    tracing::warn!(dialect = D::NAME, %cause, "the store is unavailable")
+                }
                 Some(domain::Error::Full) => tracing::warn!(dialect = D::NAME, "the disk is full"),
                 _ => {}
             }

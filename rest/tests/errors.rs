@@ -1,11 +1,13 @@
 //! What a broken request is answered: each dialect's own form, on each of its routes, and never a framework's word or a 5xx.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use axum::body::Body;
 use domain::tokens::Issue;
-use domain::users::NewUser;
 use domain::units::ByteSize;
+use domain::users::NewUser;
 use domain::{AppNumber, UserId};
 use rest::Config;
 use serde_json::{Value, json};
@@ -62,11 +64,11 @@ fn form(dialect: &str, answer: &Answer) -> Result<String, String> {
             .then(|| text(&body["message"]))
             .flatten(),
         "openim" => (body["errCode"].as_i64().is_some_and(|code| code != 0)).then(|| text(&body["errMsg"])).flatten(),
-        "gobelieve" => (body["meta"]["code"] == answer.status && answer.status != 200).then(|| body["meta"].to_string()),
-        "tim" => (body["code"].as_i64().is_some_and(|code| code != 0)).then(|| text(&body["msg"])).flatten(),
-        "maxim" => {
-            (body["code"].as_i64().is_some_and(|code| code != 200)).then(|| text(&body["message"])).flatten()
+        "gobelieve" => {
+            (body["meta"]["code"] == answer.status && answer.status != 200).then(|| body["meta"].to_string())
         }
+        "tim" => (body["code"].as_i64().is_some_and(|code| code != 0)).then(|| text(&body["msg"])).flatten(),
+        "maxim" => (body["code"].as_i64().is_some_and(|code| code != 200)).then(|| text(&body["message"])).flatten(),
         other => return Err(format!("no such dialect: {other}")),
     };
     if answer.status >= 500 {
@@ -147,7 +149,8 @@ async fn a_body_that_never_ends() {
     let world = World::with(config).await;
     let authorization = format!("Basic {}", basic(7, SECRET));
     let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
-    let answer = world.call("POST", "/auth/grant", &[("authorization", &authorization)], Body::from_stream(never)).await;
+    let answer =
+        world.call("POST", "/auth/grant", &[("authorization", &authorization)], Body::from_stream(never)).await;
     assert_eq!((answer.status, &answer.json()["meta"]["code"]), (408, &json!(408)));
 }
 

@@ -9,6 +9,8 @@
 //! With `LINNET_BLESS=1`, cases without a reply get the one that came; read it before you commit it.
 //! `LINNET_GOLDEN=maxim/` runs only files whose names begin so.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use std::collections::BTreeMap;
@@ -212,7 +214,8 @@ async fn ask(world: &World, ask: &Ask, path: &str, method: &str, values: &Map<St
 fn fill(value: &Value, values: &Map<String, Value>) -> Value {
     match value {
         Value::String(text) => {
-            let alone = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).filter(|name| !name.contains('}'));
+            let alone =
+                text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).filter(|name| !name.contains('}'));
             match alone.and_then(|name| values.get(name)) {
                 Some(saved) => saved.clone(),
                 None => Value::String(fill_text(text, values)),
@@ -269,8 +272,9 @@ fn matches(wanted: &Value, came: &Value, at: &str, values: &mut Map<String, Valu
                 matches(wanted, came, &format!("{at}/{key}"), values)
             })
         }
-        (Value::Array(wanted), Value::Array(came)) if wanted.len() == came.len() => (0..wanted.len())
-            .try_for_each(|row| matches(&wanted[row], &came[row], &format!("{at}/{row}"), values)),
+        (Value::Array(wanted), Value::Array(came)) if wanted.len() == came.len() => {
+            (0..wanted.len()).try_for_each(|row| matches(&wanted[row], &came[row], &format!("{at}/{row}"), values))
+        }
         (wanted, came) => {
             let wanted = fill(wanted, values);
             if wanted == *came { Ok(()) } else { Err(format!("{at}: {came} instead of {wanted}")) }

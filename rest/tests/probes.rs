@@ -1,5 +1,7 @@
 //! What belongs to no dialect: health, readiness, metrics, version, documents, and paths that are nobody's.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use serde_json::json;

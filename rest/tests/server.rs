@@ -1,5 +1,7 @@
 //! The server on real sockets: every deadline, every cap, HTTP/2, and the drain.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use std::net::SocketAddr;

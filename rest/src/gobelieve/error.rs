@@ -79,7 +79,9 @@ impl Error {
                 code,
             },
             Self::Fault(Fault::Method { .. }) => Meta { code, ..Meta::default() },
-            Self::Fault(Fault::Internal) => Meta { message: Some("Server Internal Error!".into()), code, ..Meta::default() },
+            Self::Fault(Fault::Internal) => {
+                Meta { message: Some("Server Internal Error!".into()), code, ..Meta::default() }
+            }
             Self::Domain(domain::Error::NotFound(Noun::Group)) => {
                 Meta { message: Some("group non exists".into()), code, ..Meta::default() }
             }

@@ -169,7 +169,10 @@ impl Dialect for Gobelieve {
                 json!({ "type": "http", "scheme": "basic",
                     "description": "User name: the appid. Password: the MD5 of the app's secret, in hex" }),
             ),
-            ("gobelieve_client", json!({ "type": "http", "scheme": "bearer", "description": "A token from /auth/grant" })),
+            (
+                "gobelieve_client",
+                json!({ "type": "http", "scheme": "bearer", "description": "A token from /auth/grant" }),
+            ),
         ]
     }
 

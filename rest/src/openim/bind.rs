@@ -87,7 +87,8 @@ impl Rules {
     pub(super) fn keep(&mut self, field: &str, tag: &str, kept: bool) {
         if !kept {
             let name = self.name;
-            self.broken.push(format!("Key: '{name}.{field}' Error:Field validation for '{field}' failed on the '{tag}' tag"));
+            self.broken
+                .push(format!("Key: '{name}.{field}' Error:Field validation for '{field}' failed on the '{tag}' tag"));
         }
     }
 }

@@ -101,13 +101,7 @@ fn of_domain(error: &domain::Error) -> (u16, i32, String) {
         domain::Error::NotFound(Noun::Group | Noun::Member) => (200, 618),
         domain::Error::NotFound(Noun::App | Noun::Device | Noun::Contact | Noun::Conversation | Noun::Message)
         | domain::Error::Exists(
-            Noun::App
-            | Noun::Device
-            | Noun::Contact
-            | Noun::Group
-            | Noun::Member
-            | Noun::Conversation
-            | Noun::Message,
+            Noun::App | Noun::Device | Noun::Contact | Noun::Group | Noun::Member | Noun::Conversation | Noun::Message,
         )
         | domain::Error::Reused => (200, 700),
         domain::Error::Limited { .. } => (429, 429),

@@ -76,7 +76,8 @@ async fn new_group(cx: &Cx, request: CreateRequest) -> Reply<NewGroup> {
     }
     let wanted: Vec<UserRef> = request.member_list.iter().map(|member| UserRef::Uid(member.uid.clone())).collect();
     let found = cx.domain.users.find_many(&cx.caller, &wanted).await?;
-    let known = request.member_list.iter().zip(found).filter_map(|(member, user)| Some((member.set_role, UserId(user?.id))));
+    let known =
+        request.member_list.iter().zip(found).filter_map(|(member, user)| Some((member.set_role, UserId(user?.id))));
     let (owners, others): (Vec<_>, Vec<_>) = known.partition(|(role, _)| *role == 1);
     let owner = if cx.caller.is_privileged() { appointed(&owners)? } else { cx.caller.user()? };
     // A group has one owner here; whoever else was to be one becomes an admin.

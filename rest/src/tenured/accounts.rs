@@ -110,7 +110,9 @@ impl Account {
     fn check(&self) -> Reply<()> {
         let chars = self.user_id.chars().count();
         if chars == 0 || chars > USER_ID_CHARS {
-            return Err(Fault::invalid("userId", format!("has {chars} characters; 1 to {USER_ID_CHARS} are allowed")).into());
+            return Err(
+                Fault::invalid("userId", format!("has {chars} characters; 1 to {USER_ID_CHARS} are allowed")).into()
+            );
         }
         if self.id.is_empty() {
             return Err(Fault::invalid("id", "is empty").into());

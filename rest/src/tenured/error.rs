@@ -83,13 +83,7 @@ fn of_domain(error: &domain::Error) -> &'static str {
             Noun::Device | Noun::Contact | Noun::Group | Noun::Member | Noun::Conversation | Noun::Message,
         )
         | domain::Error::Exists(
-            Noun::App
-            | Noun::Device
-            | Noun::Contact
-            | Noun::Group
-            | Noun::Member
-            | Noun::Conversation
-            | Noun::Message,
+            Noun::App | Noun::Device | Noun::Contact | Noun::Group | Noun::Member | Noun::Conversation | Noun::Message,
         )
         | domain::Error::Reused
         | domain::Error::Limited { .. } => "9999",

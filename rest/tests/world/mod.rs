@@ -1,5 +1,6 @@
 //! The service over a store that keeps nothing, in a time that stands still, called without a socket.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::sync::Arc;
@@ -61,7 +62,11 @@ impl World {
 
     pub async fn with(config: Config) -> Self {
         let clock = Clock::manual(Millis(START));
-        let store = Store::memory(clock.clone());
+        Self::over(Store::memory(clock.clone()), clock, config).await
+    }
+
+    /// Over a store that the test keeps a hold of.
+    pub async fn over(store: Store, clock: Clock, config: Config) -> Self {
         let outlet = Outlet::Here(Arc::new(Nobody));
         let domain = Domain::open(store, clock.clone(), outlet, domain::Config::default()).await.unwrap();
         for (id, number, secret) in [("demo", 7, SECRET), ("other", 8, OTHER_SECRET)] {
