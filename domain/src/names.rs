@@ -115,7 +115,9 @@ mod tests {
     fn only_canonical_decimals_are_numbers() {
         assert_eq!(as_number("1"), Some(1));
         assert_eq!(as_number("9007199254740991"), Some(ID_END - 1));
-        for name in ["", "0", "01", "+1", "-1", " 1", "1 ", "1.0", "9007199254740992", "99999999999999999999", "x", "１"] {
+        for name in
+            ["", "0", "01", "+1", "-1", " 1", "1 ", "1.0", "9007199254740992", "99999999999999999999", "x", "１"]
+        {
             assert_eq!(as_number(name), None, "{name:?}");
         }
     }

@@ -1,5 +1,7 @@
 //! Groups: examples of every rule. Random operations are in `groups_model.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use domain::entry::entry::Body;
@@ -199,7 +201,11 @@ async fn who_may_add_depends_on_the_group() {
         let new = NewGroup { kind, members_may_invite: asked, members, ..NewGroup::default() };
         let group = GroupId(groups.create(&alice, new).await.unwrap().id);
         let outcome = groups.add_members(&bob, group, &plain(&[&cy])).await;
-        if may { drop(outcome.unwrap()) } else { denied(outcome, Denial::NotAdmin) }
+        if may {
+            drop(outcome.unwrap())
+        } else {
+            denied(outcome, Denial::NotAdmin)
+        }
         groups.add_members(&world.server, group, &plain(&[&cy])).await.unwrap();
     }
     let group = world.group(&alice, &[]).await;
@@ -254,7 +260,9 @@ async fn who_was_removed_sees_nothing_and_is_told() {
     let told = world.events.take_entries();
     let audiences: Vec<&[UserId]> = told.iter().map(|(users, ..)| &users[..]).collect();
     assert_eq!(audiences, [&[id(&alice)][..], &[id(&bob)][..]], "the rest through the group, bob through the notices");
-    assert!(matches!(&told[1].2.body, Some(Body::Tip(tip)) if tip.kind() == Kind::MembersRemoved && tip.group == group.0));
+    assert!(
+        matches!(&told[1].2.body, Some(Body::Tip(tip)) if tip.kind() == Kind::MembersRemoved && tip.group == group.0)
+    );
 
     denied(world.send(&bob, conversation, "2", "still here?").await, Denial::NotMember);
     assert!(world.domain.conversations.get(&bob, conversation).await.is_err());

@@ -1,5 +1,7 @@
 //! Random operations on groups against a naive model: the same answers, the same members, the same story in the log.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use std::collections::BTreeMap;
@@ -296,9 +298,7 @@ impl Pair {
                 };
                 Ok(results.iter().map(tell).collect::<Vec<_>>().join(", "))
             }
-            Op::Remove { by, users, .. } => {
-                done(groups.remove_members(self.caller(*by), group, &ids(users)).await)
-            }
+            Op::Remove { by, users, .. } => done(groups.remove_members(self.caller(*by), group, &ids(users)).await),
             Op::Join { by, .. } => done(groups.join(self.caller(By::User(*by)), group).await),
             Op::Leave { by, .. } => done(groups.leave(self.caller(By::User(*by)), group).await),
             Op::SetAdmin { by, user, admin, .. } => {
@@ -306,9 +306,7 @@ impl Pair {
                 let change = MemberChange { role, ..MemberChange::default() };
                 done(groups.update_member(self.caller(*by), group, UserId(*user), change).await.map(drop))
             }
-            Op::Transfer { by, to, .. } => {
-                done(groups.transfer(self.caller(*by), group, UserId(*to)).await.map(drop))
-            }
+            Op::Transfer { by, to, .. } => done(groups.transfer(self.caller(*by), group, UserId(*to)).await.map(drop)),
             Op::Dismiss { by, .. } => done(groups.dismiss(self.caller(*by), group).await),
             Op::Create { .. } => unreachable!("creates no group that exists"),
         }
@@ -321,8 +319,7 @@ impl Pair {
             let record = groups.find(&self.world.server, &GroupRef::Id(*group)).await.unwrap();
             assert_eq!((record.owner, record.members as usize), (model.owner, model.members.len()));
             let page = groups.members(&self.world.server, *group, None, 100).await.unwrap();
-            let members: BTreeMap<u64, Role> =
-                page.items.iter().map(|member| (member.user, member.role())).collect();
+            let members: BTreeMap<u64, Role> = page.items.iter().map(|member| (member.user, member.role())).collect();
             assert_eq!(members, model.members);
         }
         for user in &self.users {

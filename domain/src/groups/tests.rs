@@ -164,11 +164,7 @@ async fn a_name_of_a_group_that_never_was_can_be_given_away() {
 
     // A membership row without a group, in the middle of a list, is no gap in it.
     let alice = world.user("alice").await;
-    let key = MembershipKey {
-        app,
-        user: alice.user().unwrap(),
-        conversation: ConversationId::Group(GroupId(other.0)),
-    };
+    let key = MembershipKey { app, user: alice.user().unwrap(), conversation: ConversationId::Group(GroupId(other.0)) };
     let mut batch = Batch::new(storage::Key::home(&key));
     let conversation = Some(key.conversation.to_wire());
     batch.put(&key, &store::Membership { conversation, ..store::Membership::default() });

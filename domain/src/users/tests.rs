@@ -1,5 +1,6 @@
 //! What a crash between a name and its record leaves behind, and who completes it.
 
+use super::create::Plan;
 use super::*;
 use crate::testing::World;
 
@@ -66,10 +67,8 @@ async fn a_login_name_without_a_record_is_completed_under_the_same_id() {
 async fn names_that_two_crashes_crossed_are_refused_rather_than_shared() {
     let world = World::new().await;
     world.create(Some("carol"), None).await.unwrap();
-    let (one, other) = (
-        world.domain.users.generate_id(APP).await.unwrap(),
-        world.domain.users.generate_id(APP).await.unwrap(),
-    );
+    let (one, other) =
+        (world.domain.users.generate_id(APP).await.unwrap(), world.domain.users.generate_id(APP).await.unwrap());
     world.claim(Space::Uid, "alice", one).await;
     world.claim(Space::Username, "al", other).await;
     assert!(matches!(world.create(Some("alice"), Some("al")).await, Err(Error::Exists(Noun::Username))));
