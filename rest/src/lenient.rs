@@ -34,7 +34,7 @@ pub fn string<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     input.deserialize_any(Either("a string"))
 }
 
-/// As [`u64`], for optional fields; null counts as absent.
+/// As [`u64()`], for optional fields; null counts as absent.
 ///
 /// # Errors
 /// If it is something else.
