@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use linnet_sdk::content::{Body, Content, Entry, Kind, text_of};
-use linnet_sdk::{Client, ConversationId, Event, Limits, Network, Options, Platform, Transport};
+use linnet_sdk::{Client, ConversationId, Error, Event, Limits, Network, Options, Platform, Range, Transport};
 use tokio::sync::watch;
 
 use super::Gateway;
@@ -71,9 +71,16 @@ impl Device {
         let name = format!("{} over {transport:?}", me.uid);
         let (write, notes) = watch::channel(Notebook::default());
         let mut events = client.events();
+        let asking = client.clone();
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
-                write.send_if_modified(|notes| notes.note(&event));
+                if let Event::Gap { conversation, from_seq, to_seq } = event {
+                    // What an app does that wants everything: more was missed than synchronisation brings.
+                    let missed = between(&asking, conversation, from_seq, to_seq).await;
+                    write.send_modify(|notes| notes.fill(conversation, missed));
+                } else {
+                    write.send_if_modified(|notes| notes.note(&event));
+                }
             }
         });
         Self { client, name, notes }
@@ -103,24 +110,41 @@ impl Device {
 
     /// A whole conversation, as the server holds it.
     pub(crate) async fn history(&self, conversation: ConversationId) -> Vec<Seen> {
-        let mut all = Vec::new();
-        let mut from = 1;
-        loop {
-            let range = linnet_sdk::Range::Forward(from);
-            let page = match self.client.history(conversation, range, 200).await {
-                Ok(page) => page,
-                Err(linnet_sdk::Error::NotFound(_)) => return all,
-                Err(linnet_sdk::Error::RetryLater { after, .. }) => {
-                    tokio::time::sleep(after).await;
-                    continue;
-                }
-                Err(error) => panic!("{}: history of {conversation}: {error}", self.name),
-            };
-            all.extend(page.entries.iter().map(Seen::from));
-            from = all.last().map_or(1, |last: &Seen| last.seq + 1);
-            if page.complete || page.entries.is_empty() {
-                return all;
+        between(&self.client, conversation, 1, u64::MAX).await
+    }
+
+    /// Whether exactly these entries were seen; the first difference if not.
+    pub(crate) async fn must_have_seen(&self, conversation: ConversationId, log: &[Seen]) {
+        let seen = self.until(conversation, log.len() as u64).await;
+        let differs = seen.iter().zip(log).find(|(seen, there)| seen != there);
+        assert!(differs.is_none(), "{} saw something else in {conversation}: {differs:?}", self.name);
+        assert_eq!(seen.len(), log.len(), "{} saw more of {conversation} than is there", self.name);
+    }
+}
+
+/// Entries of a conversation, as the server holds them. Tries again as long as an app would.
+async fn between(client: &Client, conversation: ConversationId, from: u64, to: u64) -> Vec<Seen> {
+    let mut all: Vec<Seen> = Vec::new();
+    let mut patience = 100;
+    loop {
+        let next = all.last().map_or(from, |last| last.seq + 1);
+        if next > to {
+            return all;
+        }
+        let page = match client.history(conversation, Range::Forward(next), 200).await {
+            Ok(page) => page,
+            Err(Error::NotFound(_)) => return all,
+            Err(error) if patience > 0 => {
+                patience -= 1;
+                let after = if let Error::RetryLater { after, .. } = error { after } else { Duration::from_millis(50) };
+                tokio::time::sleep(after).await;
+                continue;
             }
+            Err(error) => panic!("history of {conversation}: {error}"),
+        };
+        all.extend(page.entries.iter().filter(|entry| entry.seq <= to).map(Seen::from));
+        if page.complete || page.entries.is_empty() {
+            return all;
         }
     }
 }
@@ -128,23 +152,25 @@ impl Device {
 impl Notebook {
     fn note(&mut self, event: &Event) -> bool {
         match event {
-            Event::Entry(delivered) => {
-                let all = self.entries.entry(delivered.conversation).or_default();
-                let expected = all.last().map_or(1, |last| last.seq + 1);
-                let seen = Seen::from(&delivered.entry);
-                if seen.seq != expected {
-                    self.violations.push(format!("{}: #{} where #{expected} was due", delivered.conversation, seen.seq));
-                }
-                all.push(seen);
-            }
-            Event::Gap { conversation, from_seq, to_seq } => {
-                self.violations.push(format!("{conversation}: #{from_seq} to #{to_seq} are missing"));
-            }
+            Event::Entry(delivered) => self.fill(delivered.conversation, vec![Seen::from(&delivered.entry)]),
             Event::Reset { conversation, .. } => self.violations.push(format!("{conversation}: the epoch changed")),
             Event::Closed(error) => self.closed = Some(error.to_string()),
             _ => return false,
         }
         true
+    }
+}
+
+impl Notebook {
+    fn fill(&mut self, conversation: ConversationId, entries: Vec<Seen>) {
+        let all = self.entries.entry(conversation).or_default();
+        for seen in entries {
+            let expected = all.last().map_or(1, |last| last.seq + 1);
+            if seen.seq != expected {
+                self.violations.push(format!("{conversation}: #{} where #{expected} was due", seen.seq));
+            }
+            all.push(seen);
+        }
     }
 }
 
