@@ -4,6 +4,8 @@
 //!
 //! The gateway runs in this process and the clients in another, a copy of this program, so that the memory seen is the gateway's.
 
+#![expect(clippy::unwrap_used, reason = "a measuring tool: what fails ends it")]
+
 #[path = "../tests/sockets/client.rs"]
 #[expect(dead_code, reason = "the tests' client, of which this needs the login")]
 mod client;
@@ -101,7 +103,9 @@ async fn measure(count: usize, transport: &str) {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let used = resident() - before;
     let each = used / count;
-    println!("{transport}: {count} connections, {each} bytes each, of which about {rows} are rows of the store in memory");
+    println!(
+        "{transport}: {count} connections, {each} bytes each, of which about {rows} are rows of the store in memory"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     gateway.stop().await;

@@ -76,9 +76,7 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
             let receipts = domain.conversations.receipts(caller, conversation, seq).await?;
             Ok(Body::ReceiptList(answer::receipts(conversation, &receipts)))
         }
-        Request::Typing { conversation, active } => {
-            ok(domain.conversations.typing(caller, conversation, active).await)
-        }
+        Request::Typing { conversation, active } => ok(domain.conversations.typing(caller, conversation, active).await),
         Request::PresenceQuery(users) => {
             let states = domain.presence.query(caller, &users).await?;
             Ok(Body::PresenceList(answer::presences(&states)))
@@ -180,8 +178,7 @@ async fn sync(
 async fn list_conversations(cx: &Context, page: &PageOf, most: usize) -> Result<Body, Error> {
     let Page { items, next } = cx.domain.conversations.list(&cx.caller, page.cursor.as_deref(), page.limit).await?;
     let me = cx.caller.user()?;
-    let peers: Vec<UserRef> =
-        items.iter().filter_map(|item| item.id.peer_of(me)).map(UserRef::Id).collect();
+    let peers: Vec<UserRef> = items.iter().filter_map(|item| item.id.peer_of(me)).map(UserRef::Id).collect();
     let mut peers = cx.domain.users.find_many(&cx.caller, &peers).await?.into_iter();
     let mut conversations = Vec::with_capacity(items.len());
     for item in items {
@@ -191,7 +188,12 @@ async fn list_conversations(cx: &Context, page: &PageOf, most: usize) -> Result<
             }
             ConversationId::Group(group) => {
                 // A group that is gone, or that the caller left meanwhile, is listed without a name.
-                cx.domain.groups.find(&cx.caller, &GroupRef::Id(group)).await.ok().map(|group| (group.name, group.avatar))
+                cx.domain
+                    .groups
+                    .find(&cx.caller, &GroupRef::Id(group))
+                    .await
+                    .ok()
+                    .map(|group| (group.name, group.avatar))
             }
             ConversationId::Notices(_) => None,
         };

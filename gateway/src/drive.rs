@@ -321,9 +321,10 @@ impl<W: Wire> Connection<W> {
     fn read(&mut self, cx: &mut Context<'_>, limit: usize) -> Result<bool, Over> {
         let mut moved = false;
         for _ in 0..BATCH {
-            let next = self.decoder.next_frame().and_then(|bytes| {
-                bytes.map(|bytes| Ok((bytes.len(), wire::Frame::decode(bytes)?))).transpose()
-            });
+            let next = self
+                .decoder
+                .next_frame()
+                .and_then(|bytes| bytes.map(|bytes| Ok((bytes.len(), wire::Frame::decode(bytes)?))).transpose());
             let (length, frame) = match next {
                 Ok(Some(frame)) => frame,
                 Ok(None) if self.fill(cx, limit)? => {

@@ -28,11 +28,7 @@ pub(crate) fn receipt(moved: &record::ReadMoved) -> Bytes {
 
 /// Someone is writing.
 pub(crate) fn typing(typed: &record::Typed) -> Bytes {
-    unasked(Body::Typing(wire::Typing {
-        conversation: typed.conversation,
-        user: typed.user,
-        active: typed.active,
-    }))
+    unasked(Body::Typing(wire::Typing { conversation: typed.conversation, user: typed.user, active: typed.active }))
 }
 
 /// Someone came or went.

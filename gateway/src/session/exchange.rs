@@ -68,7 +68,10 @@ pub enum Reply {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Login").field("platform", &self.platform).field("client", &self.client).finish_non_exhaustive()
+        out.debug_struct("Login")
+            .field("platform", &self.platform)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,8 +92,15 @@ pub(super) enum Asked {
     Page,
     /// Nobody waits for the answer.
     Unanswered,
-    Send { client_msg_id: Box<str>, conversation: ConversationId, acked: bool },
-    Read { conversation: ConversationId, seq: u64 },
+    Send {
+        client_msg_id: Box<str>,
+        conversation: ConversationId,
+        acked: bool,
+    },
+    Read {
+        conversation: ConversationId,
+        seq: u64,
+    },
 }
 
 impl Session {

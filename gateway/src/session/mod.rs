@@ -34,8 +34,8 @@ use crate::config::Config;
 use crate::error::{coded, from_domain, from_frame, invalid};
 use crate::limit::Bucket;
 pub use event::Event;
-pub use exchange::{Call, Identity, Login, Reply};
 use exchange::Pending;
+pub use exchange::{Call, Identity, Login, Reply};
 use outbound::{Continuity, Outbound};
 pub use request::{PageOf, Request};
 
@@ -77,7 +77,9 @@ enum State {
     /// Connected; nothing was said yet.
     Fresh,
     /// The token is being checked, or the ticket looked up. `id` is the request's.
-    Authenticating { id: u64 },
+    Authenticating {
+        id: u64,
+    },
     Open,
     /// The gateway stops: what is under way is finished, nothing new is begun.
     Draining,
@@ -336,7 +338,8 @@ impl Session {
     /// Whether a client is logged in, or may come back.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.identity.is_some() && !matches!(self.state, State::Ended | State::Cut(After::End) | State::Closing(After::End))
+        self.identity.is_some()
+            && !matches!(self.state, State::Ended | State::Cut(After::End) | State::Closing(After::End))
     }
 
     /// Who is at the other end, once that is known.

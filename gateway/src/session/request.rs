@@ -163,13 +163,10 @@ impl Request {
                 conversation: conversation(update.conversation.as_ref())?,
                 change: ViewChange { pinned: update.pinned, muted: update.muted, remark: update.remark },
             },
-            Body::DeleteConversation(delete) => {
-                Self::DeleteConversation(conversation(delete.conversation.as_ref())?)
+            Body::DeleteConversation(delete) => Self::DeleteConversation(conversation(delete.conversation.as_ref())?),
+            Body::Receipts(receipts) => {
+                Self::Receipts { conversation: conversation(receipts.conversation.as_ref())?, seq: Seq(receipts.seq) }
             }
-            Body::Receipts(receipts) => Self::Receipts {
-                conversation: conversation(receipts.conversation.as_ref())?,
-                seq: Seq(receipts.seq),
-            },
             Body::Typing(typing) => {
                 Self::Typing { conversation: conversation(typing.conversation.as_ref())?, active: typing.active }
             }

@@ -203,10 +203,8 @@ async fn a_flood_of_requests_without_reading_is_held_back() {
     let ping = encode_to_bytes(&wire::Frame { id: 2, body: Some(Body::Ping(wire::Ping {})) });
     let flood: Vec<u8> = ping.iter().copied().cycle().take(ping.len() * 100_000).collect();
     // The gateway stops reading or ends the connection; it does not queue without bound.
-    let _ = tokio::time::timeout(Duration::from_secs(5), async {
-        while stream.write_all(&flood).await.is_ok() {}
-    })
-    .await;
+    let _ =
+        tokio::time::timeout(Duration::from_secs(5), async { while stream.write_all(&flood).await.is_ok() {} }).await;
     serves_others(&world).await;
 }
 
@@ -233,7 +231,9 @@ async fn rates_are_kept_per_connection_per_user_and_per_address() {
     for _ in 0..5 {
         assert!(matches!(client.ask(Body::Ping(wire::Ping {})).await, Body::Pong(_)));
     }
-    assert!(matches!(client.ask(Body::Ping(wire::Ping {})).await, Body::Error(error) if error.code() == Code::RetryLater));
+    assert!(
+        matches!(client.ask(Body::Ping(wire::Ping {})).await, Body::Error(error) if error.code() == Code::RetryLater)
+    );
 
     let (_second, _third) = (world.connect().await, world.connect().await);
     world.until("three are in", async |world| world.gateway.connections() == 3).await;

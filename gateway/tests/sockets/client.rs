@@ -96,7 +96,7 @@ impl Client {
                 Some(frame) => return Some(frame),
                 None => {}
             }
-            let mut buffer = [0; 16 << 10];
+            let mut buffer = vec![0; 16 << 10];
             match self.stream.read(&mut buffer).await {
                 Ok(0) | Err(_) => return None,
                 Ok(count) => self.decoder.feed(&buffer[..count]),

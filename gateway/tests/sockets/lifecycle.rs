@@ -159,9 +159,7 @@ async fn presence_follows_sessions_through_drops_to_their_end() {
     config.resume_window = Duration::from_millis(300);
     let world = World::with(config).await;
     let bob = world.user("bob").await;
-    let online = async |world: &World| {
-        world.domain.presence.query(&world.server, &[bob.id]).await.unwrap()[0].1.online
-    };
+    let online = async |world: &World| world.domain.presence.query(&world.server, &[bob.id]).await.unwrap()[0].1.online;
     let mut client = world.connect().await;
     let welcome = client.log_in(&bob, "b1").await;
     world.until("online", async |world| online(world).await).await;

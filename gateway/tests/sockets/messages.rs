@@ -212,12 +212,15 @@ async fn groups_and_rosters_are_kept_over_the_wire() {
             break;
         }
     }
-    let Body::MemberPage(page) = other.ask(Body::ListMembers(wire::ListMembers { id: group.id, ..Default::default() })).await
+    let Body::MemberPage(page) =
+        other.ask(Body::ListMembers(wire::ListMembers { id: group.id, ..Default::default() })).await
     else {
         panic!("no members")
     };
     assert_eq!(page.members.len(), 2);
-    let Body::GroupPage(page) = other.ask(Body::ListGroups(wire::ListGroups::default())).await else { panic!("no page") };
+    let Body::GroupPage(page) = other.ask(Body::ListGroups(wire::ListGroups::default())).await else {
+        panic!("no page")
+    };
     assert_eq!((page.groups.len(), page.groups[0].role()), (1, wire::GroupRole::Member));
     assert!(matches!(other.ask(Body::LeaveGroup(wire::LeaveGroup { id: group.id })).await, Body::Ok(_)));
     match other.ask(said(conversation, "x", "still here?")).await {
