@@ -22,6 +22,7 @@ pub(crate) struct Ledger {
     duplicated: u64,
     reordered: u64,
     holes: u64,
+    announced: u64,
     unexpected: u64,
     last_seq: u64,
 }
@@ -43,8 +44,10 @@ pub(crate) struct Verdict {
     pub(crate) duplicated: u64,
     /// Arrived with a seq not above the one before.
     pub(crate) reordered: u64,
-    /// Seqs skipped between two arrivals.
+    /// Seqs skipped between two arrivals without a word.
     pub(crate) holes: u64,
+    /// Seqs that the client library announced to skip; they were read back from history, as an app would.
+    pub(crate) announced: u64,
     /// Arrived under another seq than acknowledged, or although refused, or never sent.
     pub(crate) wrong: u64,
 }
@@ -77,6 +80,24 @@ impl Ledger {
             }
             self.last_seq = seq;
         }
+        self.note(number, seq);
+    }
+
+    /// The client library skips these seqs, and says so.
+    pub(crate) fn skip(&mut self, from: u64, to: u64) {
+        self.announced += to + 1 - from;
+        if self.last_seq > 0 && from > self.last_seq + 1 {
+            self.holes += from - self.last_seq - 1;
+        }
+        self.last_seq = self.last_seq.max(to);
+    }
+
+    /// A message of an announced gap, read back from history: it has no turn that it could miss.
+    pub(crate) fn read_back(&mut self, number: u64, seq: u64) {
+        self.note(number, seq);
+    }
+
+    fn note(&mut self, number: u64, seq: u64) {
         match self.line(number) {
             None => self.unexpected += 1,
             Some(Line { arrived: Some(_), .. }) => self.duplicated += 1,
@@ -95,6 +116,7 @@ impl Ledger {
             duplicated: self.duplicated,
             reordered: self.reordered,
             holes: self.holes,
+            announced: self.announced,
             wrong: self.unexpected,
             ..Verdict::default()
         };
@@ -121,7 +143,8 @@ impl Ledger {
 impl Verdict {
     /// Adds another pair's.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { sent, acked, received, refused, unknown, lost, duplicated, reordered, holes, wrong } = other;
+        let Self { sent, acked, received, refused, unknown, lost, duplicated, reordered, holes, announced, wrong } =
+            other;
         self.sent += sent;
         self.acked += acked;
         self.received += received;
@@ -131,6 +154,7 @@ impl Verdict {
         self.duplicated += duplicated;
         self.reordered += reordered;
         self.holes += holes;
+        self.announced += announced;
         self.wrong += wrong;
     }
 
@@ -183,6 +207,27 @@ mod tests {
         assert_eq!((elsewhere.wrong, elsewhere.kept()), (1, false));
         let unheard_of = judged(&[(0, 11), (1, 12), (2, 13), (9, 14)]);
         assert_eq!((unheard_of.wrong, unheard_of.kept()), (1, false));
+    }
+
+    #[test]
+    fn an_announced_gap_is_kept_once_it_is_read_back() {
+        let mut ledger = books();
+        ledger.arrive(0, 11);
+        ledger.skip(12, 12);
+        ledger.arrive(2, 13);
+        assert_eq!((ledger.verdict().lost, ledger.verdict().holes), (1, 0));
+        ledger.read_back(1, 12);
+        assert!(ledger.verdict().kept());
+        ledger.read_back(1, 12);
+        assert_eq!(ledger.verdict().duplicated, 1);
+    }
+
+    #[test]
+    fn a_gap_announced_too_short_leaves_a_hole() {
+        let mut ledger = books();
+        ledger.arrive(0, 11);
+        ledger.skip(13, 13);
+        assert_eq!(ledger.verdict().holes, 1);
     }
 
     #[test]

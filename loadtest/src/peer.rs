@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use linnet_sdk::{Client, ConversationId, Event, Limits, Outgoing, content};
+use linnet_sdk::{Client, ConversationId, Event, Limits, Outgoing, Range, content};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -94,6 +94,13 @@ struct Run {
     /// When the last ack came, microseconds from the start.
     last_ack: AtomicU64,
     refusal: Mutex<Option<String>>,
+}
+
+impl Run {
+    /// What an entry says about itself, if it is of this run.
+    fn mark(&self, entry: &content::Entry) -> Option<Mark> {
+        content::text_of(entry).and_then(Mark::parse).filter(|mark| mark.run == self.id)
+    }
 }
 
 /// One pair.
@@ -213,13 +220,42 @@ async fn connect(
 async fn receive(run: Arc<Run>, pair: Arc<Pair>, receiver: Client) {
     let mut events = receiver.events();
     while let Some(event) = events.next().await {
-        let Event::Entry(new) = event else { continue };
         let now = Instant::now();
-        let Some(mark) = content::text_of(&new.entry).and_then(Mark::parse) else { continue };
-        if new.conversation == pair.conversation && mark.run == run.id {
-            pair.ledger.lock().arrive(mark.number, new.entry.seq);
-            run.delivery.record(now.saturating_duration_since(run.start + Duration::from_nanos(mark.nanos)));
+        match event {
+            Event::Entry(new) if new.conversation == pair.conversation => {
+                if let Some(mark) = run.mark(&new.entry) {
+                    pair.ledger.lock().arrive(mark.number, new.entry.seq);
+                    run.delivery.record(now.saturating_duration_since(run.start + Duration::from_nanos(mark.nanos)));
+                }
+            }
+            Event::Gap { conversation, from_seq, to_seq } if conversation == pair.conversation => {
+                pair.ledger.lock().skip(from_seq, to_seq);
+                // In a task of its own, because answers wait behind events that nobody takes.
+                tokio::spawn(read_back(Arc::clone(&run), Arc::clone(&pair), receiver.clone(), from_seq, to_seq));
+            }
+            _ => {}
         }
+    }
+}
+
+/// Reads an announced gap back from history. Until that succeeds its messages count as lost.
+async fn read_back(run: Arc<Run>, pair: Arc<Pair>, receiver: Client, mut from: u64, to: u64) {
+    while from <= to {
+        let page = match receiver.history(pair.conversation, Range::Forward(from), 200).await {
+            Ok(page) => page,
+            Err(error) if error.is_definite() => return,
+            Err(_) => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        let Some(last) = page.entries.last().map(|entry| entry.seq) else { return };
+        for entry in page.entries.iter().filter(|entry| entry.seq <= to) {
+            if let Some(mark) = run.mark(entry) {
+                pair.ledger.lock().read_back(mark.number, entry.seq);
+            }
+        }
+        from = last + 1;
     }
 }
 
@@ -366,7 +402,7 @@ impl Report for Outcome {}
 
 impl std::fmt::Display for Outcome {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Verdict { sent, acked, received, refused, unknown, lost, duplicated, reordered, holes, wrong } =
+        let Verdict { sent, acked, received, refused, unknown, lost, duplicated, reordered, holes, announced, wrong } =
             self.ledger;
         let offered = self.offered_per_second.map_or_else(String::new, |rate| format!(" of {rate:.0}/s offered"));
         writeln!(
@@ -388,7 +424,7 @@ impl std::fmt::Display for Outcome {
         )?;
         writeln!(
             out,
-            "             {lost} lost, {duplicated} duplicated, {reordered} reordered, {holes} holes, {wrong} wrong"
+            "             {lost} lost, {duplicated} duplicated, {reordered} reordered, {holes} holes, {wrong} wrong; {announced} read back from history"
         )?;
         if let Some(refusal) = &self.refusal {
             writeln!(out, "  first error: {refusal}")?;

@@ -84,7 +84,7 @@ impl Client {
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (event_queue, events) = mpsc::channel(options.limits.event_queue);
         let cursors = options.cursors.iter().map(|&cursor| (cursor.conversation, cursor)).collect();
-        driver::spawn(options, command_queue, event_queue)?;
+        driver::spawn(&options, command_queue, event_queue)?;
         let shared = Shared {
             commands,
             events: tokio::sync::Mutex::new(events),

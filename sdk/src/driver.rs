@@ -53,30 +53,8 @@ pub(crate) enum Command {
 }
 
 /// Starts a client's task.
-pub(crate) fn spawn(options: Options, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> Result<()> {
-    let network = match &options.network {
-        Some(network) => network.clone(),
-        None => Network::new(&options.trust)?,
-    };
-    let route = Route::new(&options)?;
-    let session = Session::new(now(), options.session(), &options.cursors);
-    let driver = Driver {
-        session,
-        network,
-        route,
-        commands,
-        events,
-        calls: HashMap::new(),
-        next_call: 0,
-        wire: None,
-        connecting: None,
-        decoder: Decoder::new(0),
-        out: BytesMut::new(),
-        ignore_events: false,
-        lagged: false,
-        finished: false,
-    };
-    tokio::spawn(driver.run());
+pub(crate) fn spawn(options: &Options, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> Result<()> {
+    tokio::spawn(Driver::new(options, commands, events)?.run());
     Ok(())
 }
 
@@ -103,6 +81,29 @@ struct Driver {
 }
 
 impl Driver {
+    fn new(options: &Options, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> Result<Self> {
+        let network = match &options.network {
+            Some(network) => network.clone(),
+            None => Network::new(&options.trust)?,
+        };
+        Ok(Self {
+            session: Session::new(now(), options.session(), &options.cursors),
+            network,
+            route: Route::new(options)?,
+            commands,
+            events,
+            calls: HashMap::new(),
+            next_call: 0,
+            wire: None,
+            connecting: None,
+            decoder: Decoder::new(0),
+            out: BytesMut::new(),
+            ignore_events: false,
+            lagged: false,
+            finished: false,
+        })
+    }
+
     async fn run(mut self) {
         let mut alarm = Alarm::new();
         let mut app_listens = true;
@@ -261,7 +262,7 @@ impl Driver {
     }
 
     /// Tells the app what is left to tell, for as long as it listens.
-    async fn finish(mut self) {
+    async fn finish(&mut self) {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Request(_, reply) | Command::AwaitLogin(reply) = command {
@@ -320,5 +321,22 @@ impl Alarm {
                 None => self.sleep.as_mut().reset(tokio::time::Instant::now() + NEVER),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process may hold tens of thousands of clients, so what each costs at rest is a budget.
+    #[tokio::test]
+    async fn an_idle_client_is_small() {
+        let options = Options::new("127.0.0.1:1", "token");
+        let (_commands, commands) = mpsc::channel(1);
+        let (events, _events) = mpsc::channel(1);
+        let driver = Driver::new(&options, commands, events).unwrap();
+        let task = driver.run();
+        let size = std::mem::size_of_val(&task);
+        assert!(size <= 4096, "{size} bytes");
     }
 }
