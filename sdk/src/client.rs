@@ -136,10 +136,14 @@ impl Client {
         self.command(Command::Wake).await
     }
 
-    /// Ends the session. What is unanswered fails with [`Error::Closed`]; the last event is [`Event::Closed`].
+    /// Ends the session and tells the server, so that others see the user gone at once; returns when that is done, within a second.
+    /// What is unanswered fails with [`Error::Closed`]; the last event is [`Event::Closed`].
     pub async fn close(&self) {
+        let (closed, wait) = oneshot::channel();
         // A client that is closed already has nobody to tell.
-        let _ = self.command(Command::Close).await;
+        if self.command(Command::Close(closed)).await.is_ok() {
+            let _ = wait.await;
+        }
     }
 
     /// The user id behind one of the app's own ids.

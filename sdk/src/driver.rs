@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use proto::frame::Decoder;
-use proto::wire::Frame;
+use proto::frame::{self, Decoder};
 use proto::wire::frame::Body;
+use proto::wire::{Bye, Frame};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 
@@ -26,6 +26,9 @@ use crate::wire::{self, Route, Wire};
 const WRITE_SIZE: usize = 64 * 1024;
 /// Calls taken at once, so that their frames leave in one write.
 const COMMAND_BATCH: usize = 64;
+
+/// How long the server may take to hear a goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Far enough away to stand for never.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -48,8 +51,8 @@ pub(crate) enum Command {
     IgnoreEvents,
     /// The network changed.
     Wake,
-    /// The app is done.
-    Close,
+    /// The app is done; told when the server knows.
+    Close(oneshot::Sender<()>),
 }
 
 /// Starts a client's task.
@@ -78,6 +81,10 @@ struct Driver {
     /// Whether the app was ever seen to be behind; told once.
     lagged: bool,
     finished: bool,
+    /// The connection to say goodbye on, and what is still to be written to it.
+    leaving: Option<(Wire, BytesMut)>,
+    /// Who waits for the end.
+    closers: Vec<oneshot::Sender<()>>,
 }
 
 impl Driver {
@@ -101,6 +108,8 @@ impl Driver {
             ignore_events: false,
             lagged: false,
             finished: false,
+            leaving: None,
+            closers: Vec::new(),
         })
     }
 
@@ -174,6 +183,11 @@ impl Driver {
                     self.wire = None;
                     self.connecting = None;
                     self.out = BytesMut::new();
+                }
+                Action::Leave => {
+                    let mut out = std::mem::take(&mut self.out);
+                    frame::encode(&Frame { id: 0, body: Some(Body::Bye(Bye {})) }, &mut out);
+                    self.leaving = self.wire.take().map(|wire| (wire, out));
                 }
                 Action::Finish => self.finished = true,
             }
@@ -251,7 +265,10 @@ impl Driver {
             }
             Command::IgnoreEvents => self.ignore_events = true,
             Command::Wake => self.session.handle_wake(now),
-            Command::Close => self.session.handle_close(),
+            Command::Close(closer) => {
+                self.closers.push(closer);
+                self.session.handle_close();
+            }
         }
     }
 
@@ -261,9 +278,16 @@ impl Driver {
         self.next_call
     }
 
-    /// Tells the app what is left to tell, for as long as it listens.
+    /// Says goodbye, and tells the app what is left to tell, for as long as it listens.
     async fn finish(&mut self) {
         self.commands.close();
+        if let Some((wire, out)) = self.leaving.take() {
+            // A server that does not answer finds out by itself, later.
+            let _ = tokio::time::timeout(FAREWELL, farewell(wire, out)).await;
+        }
+        for closer in self.closers.drain(..) {
+            let _ = closer.send(());
+        }
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Request(_, reply) | Command::AwaitLogin(reply) = command {
                 let _ = reply.send(Err(crate::Error::Closed));
@@ -275,6 +299,15 @@ impl Driver {
             }
         }
     }
+}
+
+/// Writes the last bytes, and waits until the server has ended the connection: until then they may not have arrived.
+async fn farewell(mut wire: Wire, mut out: BytesMut) -> std::io::Result<()> {
+    while !out.is_empty() {
+        wire::write(Some(&mut wire.writer), &mut out).await?;
+    }
+    while wire::read(Some(&mut wire.reader), &mut Decoder::new(0)).await? > 0 {}
+    Ok(())
 }
 
 /// Waits until the app has taken an event; false when nobody ever will.

@@ -37,7 +37,7 @@ use crate::event::{Cursor, Event};
 /// How long a login may take.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A session that was open this long counts as a success, after which waiting starts over.
-const STABLE_AFTER: Duration = Duration::from_secs(5);
+const STABLE_AFTER: Duration = Duration::from_secs(2);
 /// Largest frame before the server has said its own limit, bytes.
 const DEFAULT_MAX_FRAME: usize = 1024 * 1024;
 /// What a frame needs besides its body, bytes.
@@ -50,6 +50,8 @@ pub(crate) enum Action {
     Connect,
     /// Close the connection, or stop making one.
     Disconnect,
+    /// Tell the server that the client leaves, then close the connection.
+    Leave,
     /// The session is over.
     Finish,
 }
@@ -230,6 +232,9 @@ impl Session {
 
     /// The app is done.
     pub(crate) fn handle_close(&mut self) {
+        if matches!(self.state, State::Open { .. }) {
+            self.actions.push_back(Action::Leave);
+        }
         self.close(Error::Closed);
     }
 

@@ -104,7 +104,7 @@ async fn serve(state: Arc<State>, mut reader: impl AsyncRead + Unpin, mut writer
                             Step::Answer(answer) => answers.push(answer),
                             Step::Nothing => {}
                             Step::End(answer) => {
-                                answers.push(answer);
+                                answers.extend(answer);
                                 end = true;
                             }
                         }

@@ -15,8 +15,8 @@ pub(crate) const EPOCH: u64 = 77;
 pub(super) enum Step {
     Answer(Frame),
     Nothing,
-    /// Answer and end the connection.
-    End(Frame),
+    /// Answer, if there is something to say, and end the connection.
+    End(Option<Frame>),
 }
 
 /// Everything the fake holds. Users are whoever logs in: the token `"alice:1"` is user 1, called alice.
@@ -129,7 +129,8 @@ impl State {
         let answer = match (body, *session) {
             (Body::Hello(hello), None) => return self.hello(session, client, id, &hello),
             (Body::Resume(resume), None) => return self.resume(session, client, id, &resume),
-            (_, None) => return Step::End(refusal(id, Code::Unauthenticated, "say Hello first")),
+            (_, None) => return Step::End(Some(refusal(id, Code::Unauthenticated, "say Hello first"))),
+            (Body::Bye(_), _) => return Step::End(None),
             (Body::Ping(_), _) => Body::Pong(wire::Pong { server_time: 1 }),
             (Body::PushAck(_) | Body::Typing(_), Some(session)) => {
                 if let Some(session) = self.inner.lock().unwrap().sessions.get_mut(&session) {
@@ -161,7 +162,7 @@ impl State {
     fn hello(&self, session: &mut Option<u64>, client: &mpsc::Sender<Frame>, id: u64, hello: &wire::Hello) -> Step {
         let Some((name, user)) = hello.token.split_once(':').and_then(|(n, u)| Some((n, u.parse::<u64>().ok()?)))
         else {
-            return Step::End(refusal(id, Code::Unauthenticated, "unknown token"));
+            return Step::End(Some(refusal(id, Code::Unauthenticated, "unknown token"));
         };
         let mut inner = self.inner.lock().unwrap();
         inner.users.insert(user, name.to_owned());
@@ -176,7 +177,7 @@ impl State {
         let number = std::str::from_utf8(&resume.ticket).unwrap().parse().unwrap();
         let mut inner = self.inner.lock().unwrap();
         let Some(found) = inner.sessions.get_mut(&number) else {
-            return Step::End(refusal(id, Code::StaleTicket, "gone"));
+            return Step::End(Some(refusal(id, Code::StaleTicket, "gone"));
         };
         found.client = Some(client.clone());
         found.given = usize::try_from(resume.received).unwrap();

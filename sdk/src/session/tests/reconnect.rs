@@ -160,6 +160,17 @@ fn a_kick_is_final() {
 }
 
 #[test]
+fn an_app_that_is_done_says_goodbye_where_somebody_listens() {
+    let mut bench = Bench::open(&[]);
+    bench.session.handle_close();
+    assert_eq!(bench.actions(), [Action::Leave, Action::Disconnect, Action::Finish]);
+    let mut bench = Bench::new(&[]);
+    bench.actions();
+    bench.session.handle_close();
+    assert_eq!(bench.actions(), [Action::Disconnect, Action::Finish]);
+}
+
+#[test]
 fn a_refused_token_is_final() {
     let mut bench = Bench::new(&[]);
     bench.actions();
