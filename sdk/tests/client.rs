@@ -82,7 +82,7 @@ async fn exchange(transport: Transport) {
     let page = alice.history(sent.conversation, Range::Newest, 10).await.unwrap();
     assert_eq!(page.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2, 1]);
     alice.close().await;
-    assert_eq!(fake.commands().last().map(String::as_str), Some("Bye"), "the server heard it");
+    assert_eq!(fake.state.commands().last().map(String::as_str), Some("Bye"), "the server heard it");
     assert_eq!(until(&mut to_alice, |event| matches!(event, Event::Closed(_))).await, Event::Closed(Error::Closed));
     assert_eq!(to_alice.next().await, None);
     assert_eq!(alice.send_text("bob", "late").await, Err(Error::Closed));

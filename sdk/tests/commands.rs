@@ -85,6 +85,8 @@ async fn every_command_is_reachable() {
     client.groups(None, 0).await.unwrap();
     assert!(matches!(client.conversation_with("nobody".into()).await, Err(Error::NotFound(_))));
 
+    client.close().await;
+
     // Held against the contract itself, so that a new command cannot be forgotten here.
     let said = fake.state.commands();
     let contract = include_str!("../../proto/wire.proto");

@@ -113,6 +113,7 @@ impl Session {
         match body {
             Body::Ping(_) => self.answer(id, Body::Pong(wire::Pong { server_time: now.unix_ms })),
             Body::PushAck(ack) => self.out.confirm(ack.received),
+            Body::Bye(_) => self.enter(now.at, State::Closing(After::End)),
             _ if self.state == State::Draining => {
                 self.answer_error(id, retry_later(self.config.reconnect_spread));
             }

@@ -219,6 +219,7 @@ impl Request {
             | Body::PushAck(_)
             | Body::Welcome(_)
             | Body::Pong(_)
+            | Body::Bye(_)
             | Body::Kicked(_)
             | Body::Drain(_)
             | Body::Error(_)

@@ -173,6 +173,21 @@ async fn presence_follows_sessions_through_drops_to_their_end() {
 }
 
 #[tokio::test]
+async fn who_says_goodbye_is_gone_at_once() {
+    let mut config = config();
+    config.resume_window = Duration::from_secs(3600);
+    let world = World::with(config).await;
+    let bob = world.user("bob").await;
+    let online = async |world: &World| world.domain.presence.query(&world.server, &[bob.id]).await.unwrap()[0].1.online;
+    let mut client = world.device(&bob, "b1").await;
+    world.until("online", async |world| online(world).await).await;
+    client.send(Body::Bye(wire::Bye {})).await;
+    client.expect_end().await;
+    world.until("offline", async |world| !online(world).await).await;
+    assert_eq!(world.hub.count(), 0, "nothing is kept for a resume");
+}
+
+#[tokio::test]
 async fn a_drain_tells_everyone_and_loses_nothing_that_was_sent() {
     let mut config = config();
     config.reconnect_spread = Duration::from_secs(1000);

@@ -162,7 +162,7 @@ impl State {
     fn hello(&self, session: &mut Option<u64>, client: &mpsc::Sender<Frame>, id: u64, hello: &wire::Hello) -> Step {
         let Some((name, user)) = hello.token.split_once(':').and_then(|(n, u)| Some((n, u.parse::<u64>().ok()?)))
         else {
-            return Step::End(Some(refusal(id, Code::Unauthenticated, "unknown token"));
+            return Step::End(Some(refusal(id, Code::Unauthenticated, "unknown token")));
         };
         let mut inner = self.inner.lock().unwrap();
         inner.users.insert(user, name.to_owned());
@@ -177,7 +177,7 @@ impl State {
         let number = std::str::from_utf8(&resume.ticket).unwrap().parse().unwrap();
         let mut inner = self.inner.lock().unwrap();
         let Some(found) = inner.sessions.get_mut(&number) else {
-            return Step::End(Some(refusal(id, Code::StaleTicket, "gone"));
+            return Step::End(Some(refusal(id, Code::StaleTicket, "gone")));
         };
         found.client = Some(client.clone());
         found.given = usize::try_from(resume.received).unwrap();

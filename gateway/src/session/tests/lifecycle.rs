@@ -63,6 +63,16 @@ fn own_messages_that_become_durable_while_away_come_as_pushes() {
 }
 
 #[test]
+fn who_says_goodbye_leaves_nothing_behind() {
+    let mut bench = Bench::open(Config::default());
+    bench.hear(0, Body::Bye(wire::Bye {}));
+    assert_eq!(bench.session.status(), Status::Closing);
+    assert!(!bench.session.is_live(), "the user is gone at once");
+    bench.disconnect();
+    assert!(bench.session.is_ended(), "and there is nothing to resume");
+}
+
+#[test]
 fn without_a_window_nothing_is_parked() {
     let mut bench = Bench::open(Config { resume_window: Duration::ZERO, ..Config::default() });
     bench.disconnect();
