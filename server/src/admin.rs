@@ -40,7 +40,12 @@ impl Admin {
         } else {
             let store = Store::open(&config.store.rocks, domain::TABLES, Clock::system());
             let place = config.store.rocks.directory.display().to_string();
-            let store = store.with_context(|| format!("cannot open the store in {place}, and no server answers on {}", config.store.remote.socket.display()))?;
+            let store = store.with_context(|| {
+                format!(
+                    "cannot open the store in {place}, and no server answers on {}",
+                    config.store.remote.socket.display()
+                )
+            })?;
             (store, Bus::local())
         };
         let heard = bus.subscribe(16);

@@ -100,7 +100,9 @@ async fn join(admin: &Admin, operator: &Caller, gid: &str, user: UserId) -> Resu
 /// What was named, found over the wire.
 async fn asked_for(client: &Client, args: &ChatArgs) -> Result<Option<ConversationId>> {
     Ok(match (&args.to, &args.group) {
-        (Some(to), _) => Some(client.conversation_with(to.as_str().into()).await.with_context(|| format!("user `{to}`"))?),
+        (Some(to), _) => {
+            Some(client.conversation_with(to.as_str().into()).await.with_context(|| format!("user `{to}`"))?)
+        }
         (None, Some(gid)) => {
             let group = client.group_by_gid(gid).await.with_context(|| format!("group `{gid}`"))?;
             Some(group.conversation())

@@ -171,7 +171,10 @@ impl Config {
             bail!("`tls.certificate` and `tls.key` belong together: set both, or neither");
         }
         if !self.metrics.listen.is_empty() {
-            self.metrics.listen.parse::<std::net::SocketAddr>().context("`metrics.listen` is no address like 127.0.0.1:9100")?;
+            self.metrics
+                .listen
+                .parse::<std::net::SocketAddr>()
+                .context("`metrics.listen` is no address like 127.0.0.1:9100")?;
         }
         crate::logs::check_filter(&self.log.filter).context("`log.filter`")?;
         Ok(())
@@ -221,7 +224,8 @@ impl Command {
             ("--quic", "gateway.quic.listen", gateway.and_then(|args| args.quic)),
             ("--rest", "rest.listen", rest),
         ];
-        let given = addresses.into_iter().filter_map(|(flag, key, address)| Some((flag, format!("{key}={}", address?))));
+        let given =
+            addresses.into_iter().filter_map(|(flag, key, address)| Some((flag, format!("{key}={}", address?))));
         given.collect()
     }
 }

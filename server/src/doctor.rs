@@ -78,8 +78,11 @@ fn descriptors() -> Finding {
 
 fn clock() -> Finding {
     let now = storage::Clock::system().now().0;
-    let (verdict, advice) =
-        if now < EARLIEST { (Verdict::Bad, ": the clock is not set; tokens and retention depend on it") } else { (Verdict::Good, "") };
+    let (verdict, advice) = if now < EARLIEST {
+        (Verdict::Bad, ": the clock is not set; tokens and retention depend on it")
+    } else {
+        (Verdict::Good, "")
+    };
     Finding { what: "clock", verdict, text: format!("{}{advice}", crate::time::format(now)) }
 }
 
@@ -126,7 +129,11 @@ fn sync_speed(folder: &Path) -> Finding {
             } else {
                 (Verdict::Good, "")
             };
-            Finding { what: "fsync", verdict, text: format!("median {median:.2?}, worst of {SYNCS} {worst:.2?}{advice}") }
+            Finding {
+                what: "fsync",
+                verdict,
+                text: format!("median {median:.2?}, worst of {SYNCS} {worst:.2?}{advice}"),
+            }
         }
         Err(error) => bad("fsync", format!("cannot write in {}: {error}", folder.display())),
     }
@@ -147,7 +154,8 @@ fn measure_sync(path: &Path) -> std::io::Result<(Duration, Duration)> {
 
 fn certificate(config: &Config) -> Finding {
     if config.tls.certificate.as_os_str().is_empty() {
-        let text = "none is configured: a self-signed one is used, which phones refuse; set tls.certificate and tls.key";
+        let text =
+            "none is configured: a self-signed one is used, which phones refuse; set tls.certificate and tls.key";
         return Finding { what: "certificate", verdict: Verdict::Doubtful, text: text.to_owned() };
     }
     match crate::tls::load(config) {

@@ -50,5 +50,6 @@ pub(crate) fn check_filter(filter: &str) -> Result<()> {
 }
 
 fn parse(filter: &str) -> Result<EnvFilter> {
-    EnvFilter::try_new(filter).with_context(|| format!("`{filter}` is no log filter: write a level, or target=level pairs"))
+    EnvFilter::try_new(filter)
+        .with_context(|| format!("`{filter}` is no log filter: write a level, or target=level pairs"))
 }

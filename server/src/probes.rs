@@ -22,7 +22,8 @@ pub(crate) async fn start(
     domain: Domain,
     stop: CancellationToken,
 ) -> Result<SocketAddr> {
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("`metrics.listen`: cannot listen on {listen}"))?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("`metrics.listen`: cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let asked = Arc::new((domain, stop.clone()));
     let router = Router::new()

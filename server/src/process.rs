@@ -15,16 +15,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::probes;
 use crate::running::{GatewayAddresses, Running};
 use crate::shutdown::{Request, Signals};
 use crate::start::Role;
 use crate::tls::{self, Identity};
-use crate::probes;
 
 /// Events of other processes that may wait to be passed on.
 const BUS_CAPACITY: usize = 65_536;
-
-
 
 /// Everything that runs.
 pub(crate) struct Process {
@@ -123,7 +121,10 @@ impl Process {
         if let Some((_, stop)) = &self.probes {
             stop.cancel();
         }
-        let drained = tokio::time::timeout(config.shutdown.deadline, self.finish(config.shutdown.notice, config.shutdown.deadline));
+        let drained = tokio::time::timeout(
+            config.shutdown.deadline,
+            self.finish(config.shutdown.notice, config.shutdown.deadline),
+        );
         let impatient = async {
             loop {
                 if let Request::Stop(signal) = signals.next().await {
@@ -186,8 +187,8 @@ async fn start_owner(config: &Config, clock: &Clock) -> Result<(Domain, Store, O
 impl Owner {
     fn start(config: &Config, store: &Store, bus: Bus, domain: &Domain) -> Result<Self> {
         let path = config.store.server.socket.display();
-        let server =
-            StoreServer::bind(&config.store.server).with_context(|| format!("cannot listen on the store socket {path}"))?;
+        let server = StoreServer::bind(&config.store.server)
+            .with_context(|| format!("cannot listen on the store socket {path}"))?;
         let stop = CancellationToken::new();
         let heard = bus.subscribe(BUS_CAPACITY);
         let listener = tokio::spawn(pass_on(heard, domain.clone(), stop.clone()));

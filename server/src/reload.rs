@@ -6,7 +6,8 @@ use toml::Table;
 use crate::config::Config;
 
 /// Keys that take effect without a restart.
-const LIVE: &[&str] = &["log.filter", "tls.certificate", "tls.key", "gateway.frames", "gateway.sends", "gateway.connects"];
+const LIVE: &[&str] =
+    &["log.filter", "tls.certificate", "tls.key", "gateway.frames", "gateway.sends", "gateway.connects"];
 
 /// How two configurations differ.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -41,7 +41,7 @@ pub(crate) fn run(role: Role, config: Config, cli: &Cli, ready_file: Option<&Pat
 async fn main(role: Role, config: Config, cli: &Cli, filter: &Filter, ready_file: Option<&Path>) -> Result<()> {
     let mut signals = Signals::listen()?;
     let metrics = telemetry::start()?;
-    let mut process = Process::start(role, &config, metrics).await?;
+    let process = Process::start(role, &config, metrics).await?;
     let made = match role {
         Role::Serve | Role::Gateway => welcome::first_start(process.domain()).await?,
         Role::Rest => None,

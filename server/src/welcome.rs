@@ -61,7 +61,10 @@ fn first_steps(out: &mut String, running: &Running, made: &Credentials) -> std::
     writeln!(out, "  number   {number}")?;
     writeln!(out, "  key      {}", made.key)?;
     writeln!(out, "  secret   {secret}")?;
-    writeln!(out, "Key and secret are shown this once; only hashes are kept. `linnet app rotate {id}` makes new ones.")?;
+    writeln!(
+        out,
+        "Key and secret are shown this once; only hashes are kept. `linnet app rotate {id}` makes new ones."
+    )?;
     if let Some(rest) = running.rest {
         writeln!(out)?;
         writeln!(out, "A line to try for each dialect:")?;
@@ -85,7 +88,10 @@ fn lines(rest: SocketAddr, made: &Credentials) -> [(&'static str, String); 5] {
     let url = format!("http://{rest}");
     let md5 = md5_hex(secret);
     [
-        ("tenured: a sign for the app", format!(r#"curl -s --json '{{"appId":"{id}","private":"{secret}"}}' {url}/v1/build_token"#)),
+        (
+            "tenured: a sign for the app",
+            format!(r#"curl -s --json '{{"appId":"{id}","private":"{secret}"}}' {url}/v1/build_token"#),
+        ),
         (
             "tim: a user with a password",
             format!(

@@ -16,7 +16,8 @@ fn the_first_start_shows_credentials_once_and_lines_that_work() {
     assert!(first.contains("secret   "), "{first}");
     let lines: Vec<&str> = first.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect();
     assert_eq!(lines.len(), 5, "one for each dialect");
-    for (line, proof) in lines.iter().zip(["\"error\":\"0000\"", "\"token\"", "\"token\"", "\"token\"", "\"user_id\""]) {
+    for (line, proof) in lines.iter().zip(["\"error\":\"0000\"", "\"token\"", "\"token\"", "\"token\"", "\"user_id\""])
+    {
         let output = Command::new("sh").args(["-c", line]).output().expect("a shell");
         let answer = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && answer.contains(proof), "{line}\n{answer}");
@@ -127,7 +128,8 @@ fn a_backup_brings_back_what_was_there() {
 #[test]
 fn settings_come_from_file_environment_and_flags() {
     let site = Site::new();
-    std::fs::write(site.path().join("linnet.toml"), "[log]\nfilter = \"warn\"\n[rest]\ndefault_app = \"shop\"\n").expect("a file");
+    std::fs::write(site.path().join("linnet.toml"), "[log]\nfilter = \"warn\"\n[rest]\ndefault_app = \"shop\"\n")
+        .expect("a file");
     let mut command = site.command(&["config", "print", "--set", "shutdown.deadline=7s"]);
     let output = command.env("LINNET__LOG__FILTER", "debug").output().expect("the binary starts");
     let printed = String::from_utf8(output.stdout).expect("text");
@@ -142,7 +144,10 @@ fn settings_come_from_file_environment_and_flags() {
     let refused = site.output(&["config", "check"]);
     let complaint = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success(), "an unknown key is refused");
-    assert!(complaint.contains("unknown key `gateway.tpc`") && complaint.contains("did you mean `gateway.tcp`?"), "{complaint}");
+    assert!(
+        complaint.contains("unknown key `gateway.tpc`") && complaint.contains("did you mean `gateway.tcp`?"),
+        "{complaint}"
+    );
 }
 
 #[test]

@@ -25,6 +25,8 @@ const SENDERS: usize = 9;
 const WINDOW: usize = 16;
 /// How long the servers run between two kills.
 const LIFE: std::ops::Range<u64> = 20..600;
+/// The load is as much as the machine can do; what limits make of it is for other tests.
+const UNLIMITED: [&str; 4] = ["--set", "gateway.sends.per_second=0", "--set", "gateway.frames.per_second=0"];
 /// How long the last acks may take.
 const SETTLE: Duration = Duration::from_secs(60);
 
@@ -32,11 +34,11 @@ const SETTLE: Duration = Duration::from_secs(60);
 async fn one_process_is_killed_under_load() {
     let (cycles, mut random) = campaign(5);
     let site = site();
-    let mut server = site.start(Role::Serve);
+    let mut server = site.start_with(Role::Serve, &UNLIMITED);
     let load = Load::start(&site, &server).await;
     for _ in 0..cycles {
         live(&mut random).await;
-        tokio::task::block_in_place(|| server.kill_and_restart(&site));
+        tokio::task::block_in_place(|| server.kill_and_restart(&site, &UNLIMITED));
     }
     let phones = load.stop().await;
     println!("{cycles} kills: {phones} messages acked; 0 lost, 0 duplicated, 0 out of order");
@@ -46,14 +48,14 @@ async fn one_process_is_killed_under_load() {
 async fn two_processes_are_killed_in_turn_under_load() {
     let (cycles, mut random) = campaign(4);
     let site = site();
-    let mut gateway = site.start(Role::Gateway);
+    let mut gateway = site.start_with(Role::Gateway, &UNLIMITED);
     let mut rest = site.start(Role::Rest);
     let load = Load::start(&site, &gateway).await;
     let office = Office::start(&rest, &load);
     for cycle in 0..cycles {
         live(&mut random).await;
-        let victim = if cycle % 2 == 0 { &mut gateway } else { &mut rest };
-        tokio::task::block_in_place(|| victim.kill_and_restart(&site));
+        let (victim, settings) = if cycle % 2 == 0 { (&mut gateway, &UNLIMITED[..]) } else { (&mut rest, &[][..]) };
+        tokio::task::block_in_place(|| victim.kill_and_restart(&site, settings));
     }
     let servers = office.stop(&load).await;
     let phones = load.stop().await;
@@ -112,7 +114,8 @@ impl Load {
             let fields: Vec<&str> = line.split('\t').collect();
             let [_, id, token] = fields[..] else { panic!("not uid, id and token: {line}") };
             ids.push(id.parse().expect("an id"));
-            devices.push(Device::connect(server.gateway(), &network, token, TRANSPORTS[index % TRANSPORTS.len()]).await);
+            devices
+                .push(Device::connect(server.gateway(), &network, token, TRANSPORTS[index % TRANSPORTS.len()]).await);
         }
         assert_eq!(devices.len(), SENDERS);
         let stop = Arc::new(AtomicBool::new(false));
@@ -130,7 +133,10 @@ impl Load {
     async fn stop(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         for writer in self.writers {
-            tokio::time::timeout(SETTLE, writer).await.expect("every message is acked in the end").expect("no writer fails");
+            tokio::time::timeout(SETTLE, writer)
+                .await
+                .expect("every message is acked in the end")
+                .expect("no writer fails");
         }
         let mut total = 0;
         for index in 0..SENDERS {
@@ -194,17 +200,17 @@ fn check_log(conversation: ConversationId, log: &[Seen]) {
 fn check_acks(acked: &BTreeMap<u64, Place>, log: &[Seen], sender: usize, id: u64) -> usize {
     let own: Vec<&Seen> = log.iter().filter(|entry| entry.sender == id).collect();
     let prefix = format!("s{sender}-");
-    let numbers: Vec<u64> = own
-        .iter()
-        .filter_map(|entry| entry.client_msg_id.strip_prefix(&prefix)?.parse().ok())
-        .collect();
+    let numbers: Vec<u64> =
+        own.iter().filter_map(|entry| entry.client_msg_id.strip_prefix(&prefix)?.parse().ok()).collect();
     let disorder = numbers.windows(2).find(|pair| pair[0] >= pair[1]);
     assert_eq!(disorder, None, "sender {sender}: out of order");
     let epochs: std::collections::BTreeSet<u64> = acked.values().map(|place| place.epoch).collect();
     assert!(epochs.len() <= 1, "sender {sender}: the epoch changed: {epochs:?}");
     for (number, place) in acked {
         let name = format!("{prefix}{number}");
-        let there = log.get(place.seq as usize - 1).map(|entry| (entry.sender, entry.client_msg_id.as_str(), entry.text.as_str()));
+        let there = log
+            .get(place.seq as usize - 1)
+            .map(|entry| (entry.sender, entry.client_msg_id.as_str(), entry.text.as_str()));
         assert_eq!(there, Some((id, name.as_str(), name.as_str())), "sender {sender}: acked #{} is lost", place.seq);
     }
     acked.len()
@@ -263,8 +269,11 @@ impl Office {
     /// Checks every answer. Answers how many messages were acked.
     async fn stop(self, load: &Load) -> usize {
         self.stop.store(true, Ordering::Relaxed);
+        eprintln!("DBG wait clerk");
         let ledger = self.clerk.await.expect("the app server never fails");
+        eprintln!("DBG clerk done {} {} {}", ledger.acked.len(), ledger.unknown.len(), ledger.refused.len());
         let log = load.devices[2].history(self.conversation).await;
+        eprintln!("DBG history {}", log.len());
         check_log(self.conversation, &log);
         let mut times: HashMap<u64, u32> = HashMap::new();
         let numbers: Vec<u64> =
@@ -285,6 +294,17 @@ impl Office {
         let acked: Vec<u64> = numbers.iter().copied().filter(|number| ledger.acked.contains(number)).collect();
         assert!(acked.is_sorted(), "one letter was answered before the next was written");
         assert!(!ledger.acked.is_empty(), "there was a load");
+        let d = &load.devices[2];
+        for i in 0..8 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            eprintln!(
+                "DBG seen {:?} all {:?} viol {:?}",
+                d.seen(self.conversation).last().map(|s| s.seq),
+                d.notebook().entries.iter().map(|(c, e)| (c.to_string(), e.len())).collect::<Vec<_>>(),
+                d.notebook().violations.len()
+            );
+        }
+        eprintln!("DBG ask {:?}", d.client.presence(&[]).await);
         load.devices[2].must_have_seen(self.conversation, &log).await;
         ledger.acked.len()
     }

@@ -135,7 +135,8 @@ impl Town {
         let said = self.said.lock().expect("nobody panics with it").clone();
         for (conversation, said) in said {
             let members = self.people.iter().zip(&self.devices);
-            let devices = members.filter(|(person, _)| is_member(conversation, person.id)).flat_map(|(_, devices)| devices);
+            let devices =
+                members.filter(|(person, _)| is_member(conversation, person.id)).flat_map(|(_, devices)| devices);
             for device in devices {
                 let seen = device.until(conversation, said.len() as u64).await;
                 let seqs: Vec<u64> = seen.iter().map(|entry| entry.seq).collect();
@@ -169,14 +170,20 @@ impl Town {
         let bearer = format!("Bearer {}", gob.token);
         let history = self.server.get("/messages", &[("authorization", &bearer)]);
         let found = history.at("/data").as_array().expect("a list").iter().any(|message| {
-            message["sender"] == olga.id && message["content"].as_str().is_some_and(|text| text.contains("for gobelieve"))
+            message["sender"] == olga.id
+                && message["content"].as_str().is_some_and(|text| text.contains("for gobelieve"))
         });
         assert!(found, "{}", history.text);
         let path = format!("/message/conversation?opposite_id={}&type=1", olga.id);
         let headers = [("app_id", SHOP.id), ("access-token", mara.token.as_str())];
         let history = self.server.get(&path, &headers);
         let newest = history.at("/data/messages/0");
-        assert_eq!((&newest["content"], &newest["from_xid"]["uid"]), (&json!("for maxim"), &json!(olga.id)), "{}", history.text);
+        assert_eq!(
+            (&newest["content"], &newest["from_xid"]["uid"]),
+            (&json!("for maxim"), &json!(olga.id)),
+            "{}",
+            history.text
+        );
     }
 
     fn index(&self, person: &Person) -> usize {

@@ -65,7 +65,8 @@ fn a_gateway_alone_shows_its_metrics_where_it_is_told_to() {
     let site = Site::new();
     let server = site.start_with(Role::Gateway, &["--set", "metrics.listen=127.0.0.1:0"]);
     let log = server.log();
-    let url = log.lines().find_map(|line| line.trim().strip_prefix("metrics  ")).expect("its address is told").to_owned();
+    let url =
+        log.lines().find_map(|line| line.trim().strip_prefix("metrics  ")).expect("its address is told").to_owned();
     let app = AppServer::new(url.trim_end_matches("/metrics"));
     assert!(app.get("/metrics", &[]).text.contains("linnet_"));
     assert_eq!(app.get("/readyz", &[]).status, 200);
@@ -80,7 +81,8 @@ async fn a_reload_shows_the_new_certificate() {
     let token = site.run(&["user", "token", "ann"]);
     let old = site.certificate();
     std::fs::remove_dir_all(site.path().join("data/tls")).expect("the old certificate");
-    std::fs::write(site.path().join("linnet.toml"), "[log]\nfilter = \"debug\"\n[rest]\nmax_headers = 65\n").expect("a file");
+    std::fs::write(site.path().join("linnet.toml"), "[log]\nfilter = \"debug\"\n[rest]\nmax_headers = 65\n")
+        .expect("a file");
     server.signal(Signal::HUP);
     let deadline = Instant::now() + WAIT;
     while !server.log().contains("are reloaded") {

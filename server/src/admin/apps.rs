@@ -26,7 +26,13 @@ pub(crate) async fn run(config: &Config, command: AppCommand) -> Result<()> {
         AppCommand::List => {
             println!("{:<6} {:<24} {:<20} ADMINS", "NUMBER", "ID", "CREATED");
             for app in apps.list().await? {
-                println!("{:<6} {:<24} {:<20} {}", app.number, app.id, crate::time::format(app.created), app.admins.join(","));
+                println!(
+                    "{:<6} {:<24} {:<20} {}",
+                    app.number,
+                    app.id,
+                    crate::time::format(app.created),
+                    app.admins.join(",")
+                );
             }
         }
         AppCommand::Show { id } => {

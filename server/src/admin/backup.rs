@@ -38,7 +38,9 @@ pub(crate) fn restore(config: &Config, directory: &Path, replace: bool) -> Resul
     let occupied = std::fs::read_dir(store).is_ok_and(|mut entries| entries.next().is_some());
     let kept = match (occupied, replace) {
         (false, _) => None,
-        (true, false) => bail!("{} holds a store already: say --replace to put the backup in its place", store.display()),
+        (true, false) => {
+            bail!("{} holds a store already: say --replace to put the backup in its place", store.display())
+        }
         (true, true) => Some(move_away(store)?),
     };
     let restored = storage::restore(directory, store);

@@ -58,7 +58,9 @@ impl Screen {
 
 /// Without control characters: another user's message must not steer this terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { if c == '\n' || c == '\t' { ' ' } else { '\u{fffd}' } } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { if c == '\n' || c == '\t' { ' ' } else { '\u{fffd}' } } else { c })
+        .collect()
 }
 
 fn hash(name: &str) -> usize {

@@ -22,7 +22,9 @@ fn overlay(under: &mut Table, over: &Table) {
             (Some(Item::Table(old)), Item::Table(new)) => overlay(old, new),
             (Some(Item::Value(old)), Item::Value(new)) => replace(old, new),
             // The example writes short sections on one line.
-            (Some(Item::Value(old)), Item::Table(new)) => replace(old, &Value::InlineTable(new.clone().into_inline_table())),
+            (Some(Item::Value(old)), Item::Table(new)) => {
+                replace(old, &Value::InlineTable(new.clone().into_inline_table()))
+            }
             (Some(_), _) => {}
             (None, new) => {
                 under.insert(key, new.clone());

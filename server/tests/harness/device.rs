@@ -41,7 +41,12 @@ pub(crate) const TRANSPORTS: [(Transport, Platform); 3] =
 
 impl Device {
     /// Logs a user in.
-    pub(crate) async fn connect(gateway: &Gateway, network: &Network, token: &str, transport: (Transport, Platform)) -> Self {
+    pub(crate) async fn connect(
+        gateway: &Gateway,
+        network: &Network,
+        token: &str,
+        transport: (Transport, Platform),
+    ) -> Self {
         let (transport, platform) = transport;
         let address = match transport {
             Transport::Tcp => gateway.tcp,
@@ -89,11 +94,17 @@ impl Device {
     /// Waits until a conversation is known up to a seq; answers what was seen of it.
     pub(crate) async fn until(&self, conversation: ConversationId, seq: u64) -> Vec<Seen> {
         let there = |notes: &Notebook| {
-            notes.closed.is_some() || notes.entries.get(&conversation).and_then(|all| all.last()).is_some_and(|last| last.seq >= seq)
+            notes.closed.is_some()
+                || notes.entries.get(&conversation).and_then(|all| all.last()).is_some_and(|last| last.seq >= seq)
         };
         let mut notes = self.notes.clone();
         let waited = tokio::time::timeout(Duration::from_secs(60), notes.wait_for(there)).await;
-        assert!(waited.is_ok(), "{} did not get to #{seq} of {conversation}: {:?}", self.name, self.seen(conversation).last());
+        assert!(
+            waited.is_ok(),
+            "{} did not get to #{seq} of {conversation}: {:?}",
+            self.name,
+            self.seen(conversation).last()
+        );
         assert_eq!(self.notebook().closed, None, "{}", self.name);
         self.seen(conversation)
     }

@@ -195,7 +195,8 @@ impl App {
             }
             Dialect::Tim => {
                 let headers = [("token", from.token.as_str())];
-                let body = json!({"to": to.uid, "conversationType": "C2C", "priority": "Normal", "payload": {"text": text}});
+                let body =
+                    json!({"to": to.uid, "conversationType": "C2C", "priority": "Normal", "payload": {"text": text}});
                 let made = server.post("/message/createMessage", &headers, &body);
                 assert_eq!(made.at("/code"), 0, "{}", made.text);
                 let sent = server.post("/message/sendMessage", &headers, &json!({"message": made.at("/data")}));

@@ -165,12 +165,12 @@ impl Server {
         self.child.wait().expect("the process ends");
     }
 
-    /// Kills it and starts it again on the same ports.
-    pub(crate) fn kill_and_restart(&mut self, site: &Site) {
+    /// Kills it and starts it again on the same ports, with these arguments besides.
+    pub(crate) fn kill_and_restart(&mut self, site: &Site, arguments: &[&str]) {
         self.kill();
         let ports = self.same_ports();
-        let ports: Vec<&str> = ports.iter().map(String::as_str).collect();
-        *self = site.start_with(self.role, &ports);
+        let all: Vec<&str> = ports.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        *self = site.start_with(self.role, &all);
     }
 
     /// Sends a signal.
