@@ -269,11 +269,8 @@ impl Office {
     /// Checks every answer. Answers how many messages were acked.
     async fn stop(self, load: &Load) -> usize {
         self.stop.store(true, Ordering::Relaxed);
-        eprintln!("DBG wait clerk");
         let ledger = self.clerk.await.expect("the app server never fails");
-        eprintln!("DBG clerk done {} {} {}", ledger.acked.len(), ledger.unknown.len(), ledger.refused.len());
         let log = load.devices[2].history(self.conversation).await;
-        eprintln!("DBG history {}", log.len());
         check_log(self.conversation, &log);
         let mut times: HashMap<u64, u32> = HashMap::new();
         let numbers: Vec<u64> =
@@ -294,17 +291,6 @@ impl Office {
         let acked: Vec<u64> = numbers.iter().copied().filter(|number| ledger.acked.contains(number)).collect();
         assert!(acked.is_sorted(), "one letter was answered before the next was written");
         assert!(!ledger.acked.is_empty(), "there was a load");
-        let d = &load.devices[2];
-        for i in 0..8 {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            eprintln!(
-                "DBG seen {:?} all {:?} viol {:?}",
-                d.seen(self.conversation).last().map(|s| s.seq),
-                d.notebook().entries.iter().map(|(c, e)| (c.to_string(), e.len())).collect::<Vec<_>>(),
-                d.notebook().violations.len()
-            );
-        }
-        eprintln!("DBG ask {:?}", d.client.presence(&[]).await);
         load.devices[2].must_have_seen(self.conversation, &log).await;
         ledger.acked.len()
     }

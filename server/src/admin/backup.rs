@@ -18,7 +18,7 @@ pub(crate) async fn backup(config: &Config, directory: &Path) -> Result<()> {
     if directory.exists() {
         bail!("{} exists: a backup is written into a new folder", directory.display());
     }
-    let parent = directory.parent().unwrap_or(Path::new("/"));
+    let parent = directory.parent().unwrap_or_else(|| Path::new("/"));
     std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     let admin = Admin::open(config).await?;
     admin.store.checkpoint(&directory).await?;

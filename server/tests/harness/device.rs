@@ -170,9 +170,7 @@ impl Notebook {
         }
         true
     }
-}
 
-impl Notebook {
     fn fill(&mut self, conversation: ConversationId, entries: Vec<Seen>) {
         let all = self.entries.entry(conversation).or_default();
         for seen in entries {
