@@ -70,7 +70,9 @@ fn descriptors() -> Finding {
     let hard = limit.maximum.unwrap_or(u64::MAX);
     let (verdict, advice) = match hard {
         ..TOO_FEW_DESCRIPTORS => (Verdict::Bad, "; raise it: LimitNOFILE= in systemd, or /etc/security/limits.conf"),
-        TOO_FEW_DESCRIPTORS..FEW_DESCRIPTORS => (Verdict::Doubtful, "; each TCP and TLS client takes one: raise it for more of them"),
+        TOO_FEW_DESCRIPTORS..FEW_DESCRIPTORS => {
+            (Verdict::Doubtful, "; each TCP and TLS client takes one: raise it for more of them")
+        }
         _ => (Verdict::Good, ""),
     };
     Finding { what: "descriptors", verdict, text: format!("up to {hard} open files{advice}") }
