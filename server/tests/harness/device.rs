@@ -98,9 +98,10 @@ impl Device {
                 || notes.entries.get(&conversation).and_then(|all| all.last()).is_some_and(|last| last.seq >= seq)
         };
         let mut notes = self.notes.clone();
-        let waited = tokio::time::timeout(Duration::from_secs(60), notes.wait_for(there)).await;
+        // The guard must go at once: it locks the notebook, and a second look would queue behind the writer that waits for the first.
+        let in_time = tokio::time::timeout(Duration::from_secs(60), notes.wait_for(there)).await.is_ok();
         assert!(
-            waited.is_ok(),
+            in_time,
             "{} did not get to #{seq} of {conversation}: {:?}",
             self.name,
             self.seen(conversation).last()
