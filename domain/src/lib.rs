@@ -96,6 +96,14 @@ impl Domain {
     /// # Errors
     /// `Unavailable` if the store does not answer.
     pub async fn open(store: storage::Store, clock: Clock, outlet: Outlet, config: Config) -> Result<Self> {
+        let domain = Self::new(store, clock, outlet, config);
+        domain.check().await?;
+        Ok(domain)
+    }
+
+    /// As [`Self::open`], over a store that may yet have to be found: until then, calls are answered `Unavailable`.
+    #[must_use]
+    pub fn new(store: storage::Store, clock: Clock, outlet: Outlet, config: Config) -> Self {
         let config = Arc::new(config);
         let counters = Counters::new(store.clone(), clock.clone());
         let events = Arc::new(Events::new(store.clone(), outlet, config.member_lists));
@@ -129,9 +137,7 @@ impl Domain {
         let presence = presence::Presence::new(store.clone(), clock, log, events.clone(), config);
         let services =
             Services { apps, users, devices, tokens, roster, groups, messages, conversations, presence, events, store };
-        let domain = Self(Arc::new(services));
-        domain.check().await?;
-        Ok(domain)
+        Self(Arc::new(services))
     }
 
     /// Takes an event from the bus: another process changed something that sessions here should learn.

@@ -165,6 +165,12 @@ impl Gateway {
         }
     }
 
+    /// Puts these limits in force: `frames` (on connections that open from now on), `sends`, `connects`, `connections_per_address`
+    /// and `max_connections`. Nothing else of the configuration changes while the gateway runs.
+    pub fn set_limits(&self, config: &Config) {
+        self.shared.hub.set_limits(config);
+    }
+
     /// Stops in good order: takes no new connections, tells every client to come back after a delay of its own, finishes what is
     /// under way, and closes. What is still open after `deadline` is cut. Nothing that was acknowledged is lost either way.
     pub async fn drain(self, deadline: Duration) {
@@ -215,12 +221,13 @@ impl Shared {
 
     /// A place for a connection from an address; `None` if there is none.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Place> {
-        let most = self.hub.config.max_connections;
+        let limits = self.hub.live.load();
+        let most = limits.max_connections;
         if most > 0 && self.open.load(Ordering::Relaxed) >= most {
             metrics::refused("full");
             return None;
         }
-        if let Err(refusal) = self.addresses.enter(address, now) {
+        if let Err(refusal) = self.addresses.enter(address, now, &limits) {
             metrics::refused(refusal.name());
             return None;
         }

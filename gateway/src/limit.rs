@@ -63,8 +63,6 @@ impl Refusal {
 #[derive(Debug)]
 pub(crate) struct Addresses {
     shards: Box<[Mutex<HashMap<IpAddr, Address>>]>,
-    rate: Rate,
-    most: usize,
     limit_loopback: bool,
 }
 
@@ -80,21 +78,20 @@ impl Addresses {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect(),
-            rate: config.connects,
-            most: config.connections_per_address,
             limit_loopback: config.limit_loopback,
         }
     }
 
-    /// Counts a new connection in; [`Self::leave`] must follow when it ends.
-    pub(crate) fn enter(&self, address: IpAddr, now: Instant) -> Result<(), Refusal> {
+    /// Counts a new connection in, within the limits now in force; [`Self::leave`] must follow when it ends.
+    pub(crate) fn enter(&self, address: IpAddr, now: Instant, limits: &Config) -> Result<(), Refusal> {
         let Some(key) = self.key(address) else { return Ok(()) };
         let mut shard = self.shard(&key).lock();
         let entry = shard.entry(key).or_insert_with(|| Address { bucket: Bucket::new(now), open: 0 });
-        if self.most > 0 && entry.open >= self.most {
+        let most = limits.connections_per_address;
+        if most > 0 && entry.open >= most {
             return Err(Refusal::TooMany);
         }
-        entry.bucket.take(now, self.rate).map_err(|_| Refusal::TooOften)?;
+        entry.bucket.take(now, limits.connects).map_err(|_| Refusal::TooOften)?;
         entry.open += 1;
         Ok(())
     }
@@ -173,13 +170,13 @@ mod tests {
         let addresses = Addresses::new(&config);
         let one: IpAddr = "192.0.2.1".parse().unwrap();
         let start = Instant::now();
-        assert_eq!(addresses.enter(one, start), Ok(()));
-        assert_eq!(addresses.enter(one, start), Ok(()));
-        assert_eq!(addresses.enter(one, start), Err(Refusal::TooMany));
+        assert_eq!(addresses.enter(one, start, &config), Ok(()));
+        assert_eq!(addresses.enter(one, start, &config), Ok(()));
+        assert_eq!(addresses.enter(one, start, &config), Err(Refusal::TooMany));
         addresses.leave(one);
-        assert_eq!(addresses.enter(one, start), Ok(()));
+        assert_eq!(addresses.enter(one, start, &config), Ok(()));
         addresses.leave(one);
-        assert_eq!(addresses.enter(one, start), Err(Refusal::TooOften));
+        assert_eq!(addresses.enter(one, start, &config), Err(Refusal::TooOften));
         addresses.leave(one);
         addresses.leave(one);
         addresses.sweep(start + Duration::from_secs(1));
@@ -191,12 +188,12 @@ mod tests {
         let config = Config { connections_per_address: 1, ..Config::default() };
         let addresses = Addresses::new(&config);
         let now = Instant::now();
-        assert_eq!(addresses.enter("2001:db8::1".parse().unwrap(), now), Ok(()));
-        assert_eq!(addresses.enter("2001:db8::2".parse().unwrap(), now), Err(Refusal::TooMany));
-        assert_eq!(addresses.enter("2001:db8:0:1::2".parse().unwrap(), now), Ok(()));
+        assert_eq!(addresses.enter("2001:db8::1".parse().unwrap(), now, &config), Ok(()));
+        assert_eq!(addresses.enter("2001:db8::2".parse().unwrap(), now, &config), Err(Refusal::TooMany));
+        assert_eq!(addresses.enter("2001:db8:0:1::2".parse().unwrap(), now, &config), Ok(()));
         for _ in 0..5 {
-            assert_eq!(addresses.enter("127.0.0.1".parse().unwrap(), now), Ok(()));
-            assert_eq!(addresses.enter("::ffff:127.0.0.1".parse().unwrap(), now), Ok(()));
+            assert_eq!(addresses.enter("127.0.0.1".parse().unwrap(), now, &config), Ok(()));
+            assert_eq!(addresses.enter("::ffff:127.0.0.1".parse().unwrap(), now, &config), Ok(()));
         }
     }
 }

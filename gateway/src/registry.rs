@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use domain::{AppNumber, Audience, Deliver, SessionId, UserId, record};
 use parking_lot::{Mutex, RwLock};
@@ -31,6 +32,8 @@ type Key = (AppNumber, UserId);
 /// Takes events to the sessions of this process. Made before the domain, which delivers through it.
 pub struct Hub {
     pub(crate) config: Arc<Config>,
+    /// The same, with the limits now in force.
+    pub(crate) live: ArcSwap<Config>,
     pub(crate) metrics: Metrics,
     pub(crate) presence: Reconciler,
     tickets: Tickets,
@@ -86,8 +89,10 @@ impl Hub {
     /// An empty hub.
     #[must_use]
     pub fn new(config: Config) -> Arc<Self> {
+        let config = Arc::new(config);
         Arc::new(Self {
-            config: Arc::new(config),
+            live: ArcSwap::new(Arc::clone(&config)),
+            config,
             metrics: Metrics::new(),
             presence: Reconciler::default(),
             tickets: Tickets::new(),
@@ -110,7 +115,7 @@ impl Hub {
     pub(crate) fn open(&self, now: Instant) -> Hold {
         let id = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
         let inner = Inner {
-            session: Session::new(Arc::clone(&self.config), now),
+            session: Session::new(self.live.load_full(), now),
             waker: None,
             connection: 0,
             watching: Box::default(),
@@ -190,11 +195,25 @@ impl Hub {
 
     /// Takes one token of a user's sends.
     pub(crate) fn take_send(&self, now: Instant, key: &Key) -> Result<(), Duration> {
-        if self.config.sends.per_second == 0 {
+        let sends = self.live.load().sends;
+        if sends.per_second == 0 {
             return Ok(());
         }
         let mut shard = self.user_shard(key).write();
-        shard.get_mut(key).map_or(Ok(()), |user| user.sends.take(now, self.config.sends))
+        shard.get_mut(key).map_or(Ok(()), |user| user.sends.take(now, sends))
+    }
+
+    /// Puts limits in force: for users and addresses at once, for frames on connections that open from now on.
+    pub(crate) fn set_limits(&self, wanted: &Config) {
+        let limits = Config {
+            frames: wanted.frames,
+            sends: wanted.sends,
+            connects: wanted.connects,
+            connections_per_address: wanted.connections_per_address,
+            max_connections: wanted.max_connections,
+            ..(*self.config).clone()
+        };
+        self.live.store(Arc::new(limits));
     }
 
     /// Replaces the users whose presence a session is told.

@@ -59,7 +59,8 @@ impl Process {
         let (domain, store, owner, gateway) = if role == Role::Rest {
             let store = Store::connect(&config.store.remote);
             let bus = Bus::connect(&config.store.remote);
-            let domain = Domain::open(store.clone(), clock.clone(), Outlet::Bus(bus), config.domain.clone()).await?;
+            // The gateway may come later than this process: until then, requests are answered 503.
+            let domain = Domain::new(store.clone(), clock.clone(), Outlet::Bus(bus), config.domain.clone());
             (domain, store, None, None)
         } else {
             let (domain, store, owner, gateway) = start_owner(config, &clock).await?;
@@ -106,8 +107,9 @@ impl Process {
     ///
     /// # Errors
     /// If the certificate cannot be used; the old one stays.
-    pub(crate) fn reload(&self, identity: Identity) -> Result<()> {
+    pub(crate) fn reload(&self, config: &Config, identity: Identity) -> Result<()> {
         if let Some(gateway) = &self.gateway {
+            gateway.set_limits(&config.gateway);
             gateway.reload(Certs::new(identity.chain, identity.key)?);
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The roles `serve`, `gateway` and `rest`: start, run until told to stop, drain.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -39,6 +40,7 @@ pub(crate) fn run(role: Role, config: Config, cli: &Cli, ready_file: Option<&Pat
 }
 
 async fn main(role: Role, config: Config, cli: &Cli, filter: &Filter, ready_file: Option<&Path>) -> Result<()> {
+    create_data_folder(&config)?;
     let mut signals = Signals::listen()?;
     let metrics = telemetry::start()?;
     let process = Process::start(role, &config, metrics).await?;
@@ -88,12 +90,19 @@ fn reloaded(cli: &Cli, old: &Config, filter: &Filter, process: &Process) -> Resu
     let changes = reload::compare(old, &new)?;
     filter.set(&new.log.filter)?;
     let identity = tls::load(&new).context("certificate")?;
-    process.reload(identity)?;
+    process.reload(&new, identity)?;
     tracing::info!(changed = changes.live.join(", "), "the configuration and the certificate are reloaded");
     if !changes.restart.is_empty() {
         tracing::warn!(keys = changes.restart.join(", "), "these keys changed and need a restart");
     }
     Ok(new)
+}
+
+/// What people say is nobody else's to read on this machine.
+fn create_data_folder(config: &Config) -> Result<()> {
+    let folder = &config.data_dir;
+    let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.with_context(|| format!("cannot create {}", folder.display()))
 }
 
 /// Each connection takes a descriptor, and the usual soft limit of 1024 is there for old programs only.

@@ -81,8 +81,11 @@ async fn a_reload_shows_the_new_certificate() {
     let token = site.run(&["user", "token", "ann"]);
     let old = site.certificate();
     std::fs::remove_dir_all(site.path().join("data/tls")).expect("the old certificate");
-    std::fs::write(site.path().join("linnet.toml"), "[log]\nfilter = \"debug\"\n[rest]\nmax_headers = 65\n")
-        .expect("a file");
+    std::fs::write(
+        site.path().join("linnet.toml"),
+        "[log]\nfilter = \"debug\"\n[rest]\nmax_headers = 65\n[gateway.sends]\nper_second = 1\nburst = 2\n",
+    )
+    .expect("a file");
     server.signal(Signal::HUP);
     let deadline = Instant::now() + WAIT;
     while !server.log().contains("are reloaded") {
@@ -100,6 +103,14 @@ async fn a_reload_shows_the_new_certificate() {
         device.client.close().await;
     }
 
+    // So are the limits: of four messages at once, two have to wait.
+    let device = Device::connect(server.gateway(), &network, token.trim(), TRANSPORTS[0]).await;
+    let start = Instant::now();
+    for _ in 0..4 {
+        device.client.send_text("ann", "again").await.expect("acked in the end");
+    }
+    assert!(start.elapsed() > Duration::from_millis(900), "four messages took {:?}", start.elapsed());
+
     // A configuration that is wrong changes nothing.
     std::fs::write(site.path().join("linnet.toml"), "[log]\nfliter = \"debug\"\n").expect("a file");
     server.signal(Signal::HUP);
@@ -108,6 +119,22 @@ async fn a_reload_shows_the_new_certificate() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(tokio::task::block_in_place(|| server.terminate()).success());
+}
+
+#[test]
+fn the_rest_service_may_be_there_before_the_gateway() {
+    let site = Site::new();
+    let rest = site.start(Role::Rest);
+    let app = AppServer::new(rest.url(""));
+    assert_eq!(app.get("/healthz", &[]).status, 200);
+    assert_eq!(app.get("/readyz", &[]).status, 503);
+    let gateway = site.start(Role::Gateway);
+    let deadline = Instant::now() + WAIT;
+    while app.get("/readyz", &[]).status != 200 {
+        assert!(Instant::now() < deadline, "it did not find the gateway");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(rest.terminate().success() && gateway.terminate().success());
 }
 
 #[test]

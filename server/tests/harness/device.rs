@@ -100,12 +100,7 @@ impl Device {
         let mut notes = self.notes.clone();
         // The guard must go at once: it locks the notebook, and a second look would queue behind the writer that waits for the first.
         let in_time = tokio::time::timeout(Duration::from_secs(60), notes.wait_for(there)).await.is_ok();
-        assert!(
-            in_time,
-            "{} did not get to #{seq} of {conversation}: {:?}",
-            self.name,
-            self.seen(conversation).last()
-        );
+        assert!(in_time, "{} did not get to #{seq} of {conversation}: {:?}", self.name, self.seen(conversation).last());
         assert_eq!(self.notebook().closed, None, "{}", self.name);
         self.seen(conversation)
     }
