@@ -57,7 +57,7 @@ pub struct Config {
     pub devices_by_platform: BTreeMap<Platform, usize>,
     /// Frames per second of one connection. Default 1000, with bursts of 4000; past that, requests are answered RETRY_LATER.
     pub frames: Rate,
-    /// Messages per second of one user, over all devices. Default 500, with bursts of 2000; past that, RETRY_LATER.
+    /// Messages per second of one user, over all devices. Default 500, with bursts of 2000; past that, they wait, in order.
     pub sends: Rate,
     /// New connections per second of one address. Default 200, with bursts of 1000; past that, they are dropped.
     pub connects: Rate,

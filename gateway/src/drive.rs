@@ -161,14 +161,7 @@ impl<W: Wire> Connection<W> {
             Call::Resume { id, ticket, received } => self.resume(id, ticket, received),
             Call::Ask { key, request: Request::Send(message) } => {
                 let Some(caller) = caller else { return };
-                let user = (caller.app(), caller.user().unwrap_or_default());
-                match self.shared.hub.take_send(Instant::now(), &user) {
-                    Ok(()) => self.busy().sends.push_back((key, caller.clone(), message)),
-                    Err(retry_after) => {
-                        let outcome = Err(Error::Limited { retry_after });
-                        self.run(async move { Done::Replied(Reply::Sent { key, outcome }) });
-                    }
-                }
+                self.busy().sends.push_back((key, caller.clone(), message));
             }
             Call::Ask { key, request } => {
                 let Some(caller) = caller.cloned() else { return };
@@ -401,13 +394,25 @@ impl Busy {
     fn submit_next(&mut self, shared: &Arc<Shared>) -> bool {
         if self.submitting.is_none() {
             let Some((key, caller, message)) = self.sends.pop_front() else { return false };
-            let domain = shared.domain.clone();
+            let (domain, hub) = (shared.domain.clone(), Arc::clone(&shared.hub));
             self.submitting = Some(Box::pin(async move {
+                keep_pace(&hub, &caller).await;
                 let since = Instant::now();
                 (key, since, domain.messages.submit(&caller, *message).await)
             }));
         }
         true
+    }
+}
+
+/// Waits until the user may send again.
+///
+/// The connection's later messages wait behind, and once enough do, nothing more is read. Refusing some instead would let those
+/// that come after the pause overtake those that the client sends again.
+async fn keep_pace(hub: &crate::Hub, caller: &Caller) {
+    let user = (caller.app(), caller.user().unwrap_or_default());
+    while let Err(wait) = hub.take_send(Instant::now(), &user) {
+        tokio::time::sleep(wait).await;
     }
 }
 
