@@ -25,8 +25,6 @@ const SENDERS: usize = 9;
 const WINDOW: usize = 16;
 /// How long the servers run between two kills.
 const LIFE: std::ops::Range<u64> = 20..600;
-/// The load is as much as the machine can do; what limits make of it is for other tests.
-const UNLIMITED: [&str; 4] = ["--set", "gateway.sends.per_second=0", "--set", "gateway.frames.per_second=0"];
 /// How long the last acks may take.
 const SETTLE: Duration = Duration::from_secs(60);
 
@@ -34,11 +32,11 @@ const SETTLE: Duration = Duration::from_secs(60);
 async fn one_process_is_killed_under_load() {
     let (cycles, mut random) = campaign(5);
     let site = site();
-    let mut server = site.start_with(Role::Serve, &UNLIMITED);
+    let mut server = site.start(Role::Serve);
     let load = Load::start(&site, &server).await;
     for _ in 0..cycles {
         live(&mut random).await;
-        tokio::task::block_in_place(|| server.kill_and_restart(&site, &UNLIMITED));
+        tokio::task::block_in_place(|| server.kill_and_restart(&site, &[]));
     }
     let phones = load.stop().await;
     println!("{cycles} kills: {phones} messages acked; 0 lost, 0 duplicated, 0 out of order");
@@ -48,14 +46,14 @@ async fn one_process_is_killed_under_load() {
 async fn two_processes_are_killed_in_turn_under_load() {
     let (cycles, mut random) = campaign(4);
     let site = site();
-    let mut gateway = site.start_with(Role::Gateway, &UNLIMITED);
+    let mut gateway = site.start(Role::Gateway);
     let mut rest = site.start(Role::Rest);
     let load = Load::start(&site, &gateway).await;
     let office = Office::start(&rest, &load);
     for cycle in 0..cycles {
         live(&mut random).await;
-        let (victim, settings) = if cycle % 2 == 0 { (&mut gateway, &UNLIMITED[..]) } else { (&mut rest, &[][..]) };
-        tokio::task::block_in_place(|| victim.kill_and_restart(&site, settings));
+        let victim = if cycle % 2 == 0 { &mut gateway } else { &mut rest };
+        tokio::task::block_in_place(|| victim.kill_and_restart(&site, &[]));
     }
     let servers = office.stop(&load).await;
     let phones = load.stop().await;
