@@ -6,6 +6,11 @@
 //! `<text>`, `<int>`, `<any>`, `<sign>`. Files whose names begin with `_` are run by others, which list them under `before`.
 //! A file for several methods runs once for each.
 //!
+//! `access` tells the least that may make the file's first `ok` request: `public` (anyone), `app` (the app's server or an administrator
+//! of the app), `user` (any user who is logged in), `member`, `admin` or `owner`. The last three are of the group that `group` names by
+//! a saved value, as in `"access": "owner", "group": "${g}"`. From these the authorisation matrix is made, which sends that first `ok`
+//! request under credentials that must not do.
+//!
 //! With `LINNET_BLESS=1`, cases without a reply get the one that came; read it before you commit it.
 //! `LINNET_GOLDEN=maxim/` runs only files whose names begin so.
 
@@ -26,9 +31,26 @@ use world::{Answer, World, basic};
 #[serde(deny_unknown_fields)]
 struct File {
     route: Route,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    access: Option<Access>,
+    /// The group that the first `ok` request is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     before: Vec<String>,
     cases: Vec<Case>,
+}
+
+/// The least that may make a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Access {
+    Public,
+    App,
+    User,
+    Member,
+    Admin,
+    Owner,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -367,5 +389,7 @@ fn every_file_is_about_a_route_that_exists() {
             });
             assert!(exists, "{name}: no route {method} {}", file.route.path);
         }
+        let of_a_group = matches!(file.access, Some(Access::Member | Access::Admin | Access::Owner));
+        assert!(!of_a_group || file.group.is_some(), "{name}: `access` is about a group; `group` must name it");
     }
 }
