@@ -44,7 +44,8 @@ test: setup-test lint docs ## Everything that has to pass: lint, docs, examples 
 check: test ## The same as `make test`.
 
 crash: setup-test ## Kill the server under load, CYCLES times (100), and check every ack.
-	$(ENV) LINNET_CRASH_CYCLES=$(CYCLES) cargo test --package linnet-storage --test crash --package linnet-server --test crash -- --nocapture --test-threads 1
+	$(ENV) LINNET_CRASH_CYCLES=$(CYCLES) cargo test --package linnet-storage --test crash -- --nocapture --test-threads 1
+	$(ENV) LINNET_CRASH_CYCLES=$(CYCLES) cargo test --package linnet-server --test it crash:: -- --nocapture --test-threads 1
 
 bench: setup ## Measure the hot paths.
 	@scripts/setup.sh bench

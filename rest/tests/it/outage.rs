@@ -1,19 +1,15 @@
 //! The store goes away and comes back, as it does when `linnet gateway` restarts beside `linnet rest`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod world;
-
 use std::path::Path;
 use std::time::Duration;
 
+use crate::world::{SECRET, START, World, basic};
 use domain::{Clock, Millis};
 use rest::Config;
 use serde_json::{Value, json};
 use storage::{Bus, RemoteConfig, Store, StoreServer, StoreServerConfig};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use world::{SECRET, START, World, basic};
 
 fn owner(socket: &Path, store: &Store) -> (CancellationToken, JoinHandle<()>) {
     let config = StoreServerConfig { socket: socket.to_owned(), ..StoreServerConfig::default() };

@@ -1,13 +1,11 @@
 //! Signals, certificates, a second server, a disk that fails: how a process lives and ends.
 
-mod harness;
-
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use harness::device::{Device, TRANSPORTS};
-use harness::http::AppServer;
-use harness::{Role, Site};
+use crate::harness::device::{Device, TRANSPORTS};
+use crate::harness::http::AppServer;
+use crate::harness::{Role, Site};
 use linnet_sdk::{Network, Trust};
 use rustix::process::Signal;
 

@@ -1,14 +1,12 @@
 //! One app, five dialects: users registered through each talk to each other from REST and from phones,
 //! in one process and in two.
 
-mod harness;
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use harness::device::{Device, Seen, TRANSPORTS};
-use harness::http::{AppServer, DIALECTS, Dialect, Person, SHOP};
-use harness::{Role, Server, Site};
+use crate::harness::device::{Device, Seen, TRANSPORTS};
+use crate::harness::http::{AppServer, DIALECTS, Dialect, Person, SHOP};
+use crate::harness::{Role, Server, Site};
 use linnet_sdk::{ConversationId, Network, Trust};
 use serde_json::json;
 

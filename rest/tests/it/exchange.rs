@@ -1,11 +1,7 @@
 //! What tim's and maxim's clients write for each other, and how much they may write at once.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a failed test")]
-
-mod world;
-
+use crate::world::World;
 use serde_json::{Value, json};
-use world::World;
 
 /// A user of each dialect, logged in.
 struct Pair {

@@ -1,7 +1,5 @@
 //! Starts the real binary over a folder of its own, waits until it listens, and ends it gently or not.
 
-#![allow(dead_code, reason = "each test program uses a part of this")]
-
 pub(crate) mod device;
 pub(crate) mod http;
 

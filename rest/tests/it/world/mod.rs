@@ -1,8 +1,5 @@
 //! The service over a store that keeps nothing, in a time that stands still, called without a socket.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
-
 use std::sync::Arc;
 
 use axum::body::Body;

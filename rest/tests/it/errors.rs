@@ -1,9 +1,6 @@
 //! What a broken request is answered: each dialect's own form, on each of its routes, and never a framework's word or a 5xx.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod world;
-
+use crate::world::{Answer, SECRET, World, basic};
 use axum::body::Body;
 use domain::tokens::Issue;
 use domain::units::ByteSize;
@@ -11,7 +8,6 @@ use domain::users::NewUser;
 use domain::{AppNumber, UserId};
 use rest::Config;
 use serde_json::{Value, json};
-use world::{Answer, SECRET, World, basic};
 
 /// A world with an administrator, and the headers that each dialect believes.
 async fn open() -> (World, Vec<(&'static str, String)>) {

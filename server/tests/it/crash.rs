@@ -3,16 +3,14 @@
 //! What was acked must be there exactly once, at the place that the ack named, in the order of sending, and every device must have been told
 //! of it exactly once, in order. `LINNET_CRASH_CYCLES` sets how often (`make crash`: 100), `LINNET_CRASH_SEED` repeats a run's timing.
 
-mod harness;
-
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use harness::device::{Device, Seen, TRANSPORTS};
-use harness::http::{AppServer, SHOP};
-use harness::{Role, Server, Site};
+use crate::harness::device::{Device, Seen, TRANSPORTS};
+use crate::harness::http::{AppServer, SHOP};
+use crate::harness::{Role, Server, Site};
 use linnet_sdk::{Client, ConversationId, Network, Outgoing, Trust, content};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};

@@ -1,11 +1,7 @@
 //! One store, five dialects: what an app server writes in one, clients read in the others, whatever its kind.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod world;
-
+use crate::world::{ADMIN, SECRET, World, basic};
 use serde_json::{Value, json};
-use world::{ADMIN, SECRET, World, basic};
 
 const AMY: u64 = 1001;
 const BOB: u64 = 1002;

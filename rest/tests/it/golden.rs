@@ -14,18 +14,14 @@
 //! With `LINNET_BLESS=1`, cases without a reply get the one that came; read it before you commit it.
 //! `LINNET_GOLDEN=maxim/` runs only files whose names begin so.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod world;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::world::{Answer, World, basic};
 use axum::body::Body;
 use axum::http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use world::{Answer, World, basic};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

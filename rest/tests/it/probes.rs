@@ -1,11 +1,7 @@
 //! What belongs to no dialect: health, readiness, metrics, version, documents, and paths that are nobody's.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod world;
-
+use crate::world::World;
 use serde_json::json;
-use world::World;
 
 #[tokio::test]
 async fn says_that_it_lives_and_is_ready() {

@@ -1,12 +1,9 @@
 //! The server on real sockets: every deadline, every cap, HTTP/2, and the drain.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod world;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::world::{SECRET, World, basic};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::units::ByteSize;
@@ -17,7 +14,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use world::{SECRET, World, basic};
 
 const SHORT: Duration = Duration::from_millis(200);
 /// Long enough for anything that happens at once, also on a busy machine.

@@ -1,12 +1,10 @@
 //! What a newcomer and an operator type, as they type it.
 
-mod harness;
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use harness::{Role, Site};
+use crate::harness::{Role, Site};
 
 #[test]
 fn the_first_start_shows_credentials_once_and_lines_that_work() {

@@ -2,15 +2,13 @@
 //!
 //! Needs a small file system of its own, and so root; says so and ends where it cannot have one.
 
-mod harness;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::device::{Device, TRANSPORTS};
-use harness::http::{AppServer, Dialect, SHOP};
-use harness::{Role, Site};
+use crate::harness::device::{Device, TRANSPORTS};
+use crate::harness::http::{AppServer, Dialect, SHOP};
+use crate::harness::{Role, Site};
 use linnet_sdk::{Error, Network, Trust};
 use serde_json::json;
 

@@ -1,0 +1,134 @@
+//! Many at once: one conversation, many tasks, and more than one process.
+
+use std::collections::HashMap;
+
+use crate::world::{World, id, outgoing, said};
+use domain::messages::Sent;
+use domain::{Caller, ConversationId, Domain};
+
+const SENDERS: usize = 16;
+const MESSAGES: usize = 200;
+
+async fn members(world: &World) -> (Vec<Caller>, ConversationId) {
+    let mut users = Vec::new();
+    for number in 0..SENDERS {
+        users.push(world.user(&format!("u{number}")).await);
+    }
+    let others: Vec<&Caller> = users[1..].iter().collect();
+    let group = world.group(&users[0], &others).await;
+    world.events.take();
+    (users, ConversationId::Group(group))
+}
+
+/// Sends without waiting for one message before the next, as a connection does, and waits at the end.
+async fn pipeline(domain: Domain, caller: Caller, to: ConversationId, name: String) -> Vec<Sent> {
+    let mut submitted = Vec::new();
+    for number in 0..MESSAGES {
+        let message = outgoing(to, &format!("{name}-{number}"), &format!("{name} {number}"));
+        submitted.push(domain.messages.submit(&caller, message).await.unwrap());
+        if number % 7 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let mut sent = Vec::new();
+    for submitted in submitted {
+        sent.push(submitted.durable().await.unwrap());
+    }
+    sent
+}
+
+/// Every message once, without gaps, and each sender's in the order of sending.
+async fn check(world: &World, reader: &Caller, conversation: ConversationId, names: usize, acks: &[Vec<Sent>]) {
+    let entries = world.all(reader, conversation).await;
+    let first = entries[0].seq;
+    let mut next: HashMap<&str, usize> = HashMap::new();
+    let mut messages = 0;
+    for (offset, entry) in entries.iter().enumerate() {
+        assert_eq!(entry.seq, first + offset as u64);
+        assert!(offset == 0 || entry.time > entries[offset - 1].time);
+        if let Some(text) = said(entry) {
+            let (name, number) = text.split_once(' ').unwrap();
+            let next = next.entry(name).or_default();
+            assert_eq!(number.parse(), Ok(*next), "of {name}");
+            *next += 1;
+            messages += 1;
+        }
+    }
+    assert_eq!((messages, next.len()), (names * MESSAGES, names));
+    for acks in acks {
+        assert!(acks.is_sorted_by_key(|sent| sent.seq));
+        for sent in acks {
+            let entry = &entries[usize::try_from(sent.seq.0 - first).unwrap()];
+            assert_eq!((entry.message_id, entry.time), (sent.message_id.0, sent.time));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_senders_share_one_order() {
+    let world = World::new().await;
+    let (users, conversation) = members(&world).await;
+    let sending = users.iter().enumerate().map(|(number, user)| {
+        tokio::spawn(pipeline(world.domain.clone(), user.clone(), conversation, format!("s{number}")))
+    });
+    let sending: Vec<_> = sending.collect();
+    let mut acks = Vec::new();
+    for task in sending {
+        acks.push(task.await.unwrap());
+    }
+    check(&world, &users[3], conversation, SENDERS, &acks).await;
+    let told = world.events.take_entries();
+    assert_eq!(told.len(), SENDERS * MESSAGES);
+    assert!(told.windows(2).all(|pair| pair[0].2.seq + 1 == pair[1].2.seq), "delivery follows the order");
+    assert!(told.iter().all(|(audience, _, _)| audience.len() == SENDERS));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_write_to_one_conversation_do_not_disturb_its_order() {
+    let world = World::new().await;
+    let (users, conversation) = members(&world).await;
+    let (other, other_events) = world.another().await;
+    let sending = users.iter().take(4).enumerate().map(|(number, user)| {
+        let domain = if number % 2 == 0 { world.domain.clone() } else { other.clone() };
+        tokio::spawn(pipeline(domain, user.clone(), conversation, format!("s{number}")))
+    });
+    let sending: Vec<_> = sending.collect();
+    let mut acks = Vec::new();
+    for task in sending {
+        acks.push(task.await.unwrap());
+    }
+    check(&world, &users[3], conversation, 4, &acks).await;
+    let (here, there) = (world.events.take_entries(), other_events.take_entries());
+    assert_eq!(here.len() + there.len(), 4 * MESSAGES);
+    for told in [here, there] {
+        assert!(told.is_sorted_by_key(|(_, _, entry)| entry.seq));
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_delivered_though_nobody_waits_for_it() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let conversation = ConversationId::direct(id(&alice), id(&bob));
+    drop(world.domain.messages.submit(&alice, outgoing(conversation, "1", "one")).await.unwrap());
+    let second = world.domain.messages.submit(&alice, outgoing(conversation, "2", "two")).await.unwrap();
+    second.durable().await.unwrap();
+    let told = world.events.take_entries();
+    assert_eq!(told.iter().map(|(_, _, entry)| said(entry).unwrap()).collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[tokio::test]
+async fn more_conversations_than_are_kept_at_hand_are_served_all_the_same() {
+    let config = domain::Config { active_conversations: 1, ..domain::Config::default() };
+    let world = World::with(domain::record::AppSettings::default(), config).await;
+    let (users, _) = members(&world).await;
+    for round in 1..=5 {
+        let everybody = users.iter().flat_map(|one| users.iter().map(move |other| (one, other)));
+        let sends = everybody.filter(|(one, other)| id(one) < id(other)).map(async |(one, other)| {
+            let to = ConversationId::direct(id(one), id(other));
+            world.send(one, to, &round.to_string(), "x").await.unwrap().seq.0
+        });
+        let seqs = futures_util::future::join_all(sends).await;
+        assert!(seqs.iter().all(|seq| *seq == round));
+    }
+}
