@@ -88,6 +88,24 @@ impl Caller {
         }
     }
 
+    /// The app itself, on whose behalf a privileged caller speaks.
+    ///
+    /// # Errors
+    /// [`Denial::Credential`] unless [`Self::is_privileged`].
+    pub fn as_server(&self) -> Result<Self> {
+        self.require_privileged()?;
+        Ok(Self { app: Arc::clone(&self.app), subject: Subject::Server })
+    }
+
+    /// Whether somebody without a token may become a user of the app.
+    ///
+    /// # Errors
+    /// [`Denial::RegistrationClosed`].
+    pub fn require_open_registration(&self) -> Result<()> {
+        let closed = self.app.settings.as_ref().is_some_and(|settings| settings.registration_closed);
+        if closed { Err(Error::Denied(Denial::RegistrationClosed)) } else { Ok(()) }
+    }
+
     /// # Errors
     /// [`Denial::Credential`] unless [`Self::is_privileged`].
     pub fn require_privileged(&self) -> Result<()> {

@@ -3,6 +3,7 @@
 //! One row per user and conversation says that the user is in it; it is written before the first entry and never per message. Nothing is counted
 //! ahead: what is unread follows from how far the user has read, which stands in one place, the conversation's home.
 
+mod change;
 mod sync;
 mod view;
 
@@ -24,6 +25,7 @@ use crate::log::Log;
 use crate::retry::Tries;
 use crate::tables;
 
+pub use change::ViewChange;
 pub use sync::{Have, Synced, Verdict};
 pub(crate) use view::describe_all;
 
@@ -32,7 +34,7 @@ const ROWS_PER_READ: usize = 1_000;
 
 /// What a user is in.
 ///
-/// home: the user.  rest: kind as u8 (1 direct, 2 group, 3 notices), then its ids as u64.  value: `store.Membership`.
+/// home: the user.  rest: the conversation.  value: `store.Membership`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MembershipKey {
     pub(crate) app: AppNumber,
@@ -49,11 +51,7 @@ impl Key for MembershipKey {
     }
 
     fn rest(&self, out: &mut Rest) {
-        match self.conversation {
-            ConversationId::Direct { low, high } => out.u8(1).u64(low.0).u64(high.0),
-            ConversationId::Group(group) => out.u8(2).u64(group.0),
-            ConversationId::Notices(user) => out.u8(3).u64(user.0),
-        };
+        self.conversation.append_to(out);
     }
 }
 
@@ -109,20 +107,6 @@ pub struct Page<T> {
     /// Opaque; `None` on the last page.
     pub next: Option<Bytes>,
 }
-
-/// Changes to one's own view; `None` leaves a field as it is.
-#[derive(Debug, Clone, Default)]
-pub struct ViewChange {
-    /// Kept at the top of lists.
-    pub pinned: Option<bool>,
-    /// Without notifications.
-    pub muted: Option<bool>,
-    /// A note of the user's own; at most 256 bytes.
-    pub remark: Option<String>,
-}
-
-/// Longest remark, in bytes.
-const REMARK_LIMIT: usize = 256;
 
 /// See the module.
 #[derive(Debug)]
@@ -183,8 +167,26 @@ impl Conversations {
         Ok(conversation)
     }
 
+    /// How much the caller has not read over all conversations, each counted up to the configured cap; what is muted wholly is not counted.
+    ///
+    /// # Errors
+    /// `Denied(Credential)` unless the caller is a user.
+    pub async fn unread_total(&self, caller: &Caller) -> Result<u64> {
+        let (app, user) = (caller.app(), caller.user()?);
+        let rows = memberships(&self.store, app, user).await?;
+        let mut total = 0;
+        for rows in rows.chunks(self.config.page_limit) {
+            let views = self.access.views(app, user, rows.to_vec()).await?;
+            let described = describe_all(&self.store, &views, self.config.unread_cap).await?;
+            total += described.iter().map(|conversation| conversation.unread).sum::<u64>();
+        }
+        Ok(total)
+    }
+
     /// Marks as read up to `seq`; never goes back, and not past the newest entry. Tells the members, the caller's own devices among them
     /// (at most once).
+    ///
+    /// A crash in between leaves the read mark moved, which alone voids what the app said about unread messages.
     ///
     /// # Errors
     /// `NotFound(Conversation)`.
@@ -198,7 +200,7 @@ impl Conversations {
         loop {
             let before = self.store.get(&key).await?;
             if before.as_ref().map_or(0, |mark| mark.seq) >= seq.0 {
-                return Ok(());
+                return self.drop_unread_mark(caller, &view).await;
             }
             let mut batch = Batch::new(key.home());
             batch.expect_unchanged(&key, before.as_ref()).put(&key, &store::Watermark { seq: seq.0, time });
@@ -208,7 +210,7 @@ impl Conversations {
         }
         let moved = store::ReadMoved { conversation: Some(id.to_wire()), user: user.0, seq: seq.0, time };
         self.events.tell(app, store::event::Body::ReadMoved(moved)).await;
-        Ok(())
+        self.drop_unread_mark(caller, &view).await
     }
 
     /// How far the members have read; only those at or past `seq`, and none who have not read anything.
@@ -260,34 +262,6 @@ impl Conversations {
         Ok(receipts.into_iter().zip(members).filter_map(|(receipt, member)| member.map(|_| receipt)).collect())
     }
 
-    /// Changes one's own view, and tells one's other devices by a notice.
-    ///
-    /// A crash in between leaves the view changed and the other devices untold until they compare again.
-    ///
-    /// # Errors
-    /// `NotFound(Conversation)`; `Invalid` for the remark.
-    pub async fn update(&self, caller: &Caller, id: ConversationId, change: ViewChange) -> Result<()> {
-        if change.remark.as_ref().is_some_and(|remark| remark.len() > REMARK_LIMIT) {
-            return Err(Error::Invalid { field: "remark", message: format!("is longer than {REMARK_LIMIT} bytes") });
-        }
-        self.alter(caller, id, |membership, _| {
-            membership.pinned = change.pinned.unwrap_or(membership.pinned);
-            membership.muted = change.muted.unwrap_or(membership.muted);
-            if let Some(remark) = &change.remark {
-                membership.remark.clone_from(remark);
-            }
-        })
-        .await
-    }
-
-    /// Hides what is there so far from the caller. A new entry brings the conversation back.
-    ///
-    /// # Errors
-    /// `NotFound(Conversation)`.
-    pub async fn delete(&self, caller: &Caller, id: ConversationId) -> Result<()> {
-        self.alter(caller, id, |membership, last| membership.deleted_to = last.0).await
-    }
-
     /// Tells the others that the caller is writing; at most once, never stored. Only where the caller may write.
     ///
     /// # Errors
@@ -298,40 +272,6 @@ impl Conversations {
         let typed = store::Typed { conversation: Some(id.to_wire()), user: user.0, active };
         self.events.tell(caller.app(), store::event::Body::Typed(typed)).await;
         Ok(())
-    }
-
-    /// Changes the caller's membership row; nothing is written or told if it stays the same.
-    async fn alter(
-        &self,
-        caller: &Caller,
-        id: ConversationId,
-        mut change: impl FnMut(&mut store::Membership, Seq),
-    ) -> Result<()> {
-        let (app, user) = (caller.app(), caller.user()?);
-        let key = MembershipKey { app, user, conversation: id };
-        let mut tries = Tries::default();
-        loop {
-            let view = self.access.view(app, user, id).await?;
-            let mut changed = view.membership.clone();
-            change(&mut changed, view.last());
-            if changed == view.membership {
-                return Ok(());
-            }
-            let mut batch = Batch::new(key.home());
-            batch.expect_unchanged(&key, Some(&view.membership)).put(&key, &changed);
-            if tries.settled(self.store.commit(batch).await).await? {
-                break;
-            }
-        }
-        let (users, group) = match id {
-            ConversationId::Direct { .. } => (vec![id.peer_of(user).unwrap_or(user).0], 0),
-            ConversationId::Group(group) => (Vec::new(), group.0),
-            // Its own change would be the newest notice for ever: a deletion could never empty it.
-            ConversationId::Notices(_) => return Ok(()),
-        };
-        let kind = entry::tip::Kind::ConversationChanged.into();
-        let tip = entry::Tip { kind, users, group, ..entry::Tip::default() };
-        self.log.notice(caller.app_shared(), user, user, tip).await
     }
 
     fn check_limit(&self, limit: usize) -> Result<()> {

@@ -5,7 +5,9 @@
 
 mod change;
 mod history;
+mod import;
 mod prepared;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -20,10 +22,13 @@ use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::ids::{ConversationId, Epoch, MessageId, Seq};
 use crate::log::{Draft, Log};
+use crate::rules::Rules;
 
-pub use crate::log::Submitted;
+pub use crate::log::{Chain, Submitted};
 pub(crate) use history::read;
 pub use history::{History, HistoryRange};
+pub use import::Imported;
+pub use sweep::Swept;
 #[cfg(test)]
 pub(crate) use prepared::PreparedKey;
 
@@ -67,6 +72,7 @@ pub struct Messages {
     log: Arc<Log>,
     events: Arc<Events>,
     config: Arc<Config>,
+    rules: Arc<Rules>,
 }
 
 impl Messages {
@@ -77,8 +83,9 @@ impl Messages {
         log: Arc<Log>,
         events: Arc<Events>,
         config: Arc<Config>,
+        rules: Arc<Rules>,
     ) -> Self {
-        Self { store, clock, access, log, events, config }
+        Self { store, clock, access, log, events, config, rules }
     }
 
     /// Checks the caller's right, gives the message its place, and hands it to the store.
@@ -87,25 +94,41 @@ impl Messages {
     /// The app's server may write as the app itself (user 0) to its groups and to anyone's notices.
     ///
     /// # Errors
-    /// `Invalid`; `NotFound(User|Group|Conversation)`; `Denied(Blocked|NotFriends|NotMember|Muted|Credential)`;
+    /// `Invalid`; `NotFound(User|Group|Conversation)`; `Denied(Blocked|NotFriends|NotMember|Muted|Censored|Credential)`;
     /// `Reused` if another content was sent under this client_msg_id; `Full`, `Limited`, `Unavailable`.
     pub async fn submit(&self, caller: &Caller, message: Outgoing) -> Result<Submitted> {
-        self.submit_as(caller, message, None).await
+        self.submit_as(caller, message, None, None).await
     }
 
-    async fn submit_as(&self, caller: &Caller, message: Outgoing, given: Option<MessageId>) -> Result<Submitted> {
+    /// [`Self::submit`], behind the messages that were submitted in the same chain.
+    ///
+    /// # Errors
+    /// As [`Self::submit`], and `Limited` once the chain is broken.
+    pub async fn submit_in(&self, caller: &Caller, message: Outgoing, chain: &Chain) -> Result<Submitted> {
+        let outcome = self.submit_as(caller, message, None, Some(chain)).await;
+        outcome.inspect_err(|error| chain.note(error))
+    }
+
+    async fn submit_as(
+        &self,
+        caller: &Caller,
+        message: Outgoing,
+        given: Option<MessageId>,
+        chain: Option<&Chain>,
+    ) -> Result<Submitted> {
         self.check_content(&message.content)?;
-        if !(1..=CLIENT_MSG_ID_LIMIT).contains(&message.client_msg_id.len()) {
-            return Err(invalid("client_msg_id", "must be 1 to 64 bytes"));
-        }
+        check_client_msg_id(&message.client_msg_id, 1)?;
+        let message = Outgoing { content: own_words(caller, message.content), ..message };
         let known = self.log.is_started(caller.app(), message.conversation);
         let sender = self.access.author(caller, message.conversation, known).await?;
+        let content = self.rules.review(caller, sender, message.conversation, message.content).await?;
+        let message = Outgoing { content, ..message };
         if message.online_only {
             return self.pass_on(caller, sender.0, message).await;
         }
         let Outgoing { conversation, client_msg_id, content, .. } = message;
         let draft = Draft { sender, client_msg_id, body: Body::Message(content), more: None };
-        self.log.append_as(caller.app_shared(), conversation, draft, given).await
+        self.log.append_as(caller.app_shared(), conversation, draft, given, chain).await
     }
 
     /// [`Self::submit`] and wait.
@@ -114,6 +137,17 @@ impl Messages {
     /// As [`Self::submit`] and [`Submitted::durable`].
     pub async fn send(&self, caller: &Caller, message: Outgoing) -> Result<Sent> {
         self.submit(caller, message).await?.durable().await
+    }
+
+    /// Sends a notice of the app's: to a group, or to a user, who finds it among the notices. The author is the user whom the caller acts
+    /// for, or the app itself (see [`Caller::as_server`]).
+    ///
+    /// # Errors
+    /// As [`Self::send`]; `Denied(Credential)` unless the caller is privileged.
+    pub async fn notify(&self, caller: &Caller, message: Outgoing) -> Result<Sent> {
+        caller.require_privileged()?;
+        let content = entry::Content { system: true, ..message.content };
+        self.send(caller, Outgoing { content, ..message }).await
     }
 
     /// Hands a message to whoever is connected, and to nobody else.
@@ -141,6 +175,7 @@ impl Messages {
             members_version: head.members_version,
             entry: Some(entry),
             online_only: true,
+            outbox: false,
         };
         self.events.tell(app, store::event::Body::Appended(appended)).await;
         Ok(Submitted::known(sent))
@@ -168,12 +203,34 @@ pub fn is_recalled(entry: &entry::Entry) -> bool {
     matches!(&entry.body, Some(Body::Message(content)) if content.kind.is_none())
 }
 
-/// Whether an entry adds to what a user has not read: a message for people, by somebody else, that was not withdrawn.
+/// When a message was said: where it was brought here later, that is before its entry's time.
+#[must_use]
+pub fn said_at(entry: &entry::Entry) -> i64 {
+    match &entry.body {
+        Some(Body::Message(content)) if content.said_at != 0 => content.said_at,
+        _ => entry.time,
+    }
+}
+
+/// Whether an entry adds to what a user has not read: a message for people, by somebody else, said here, that was not withdrawn.
 pub(crate) fn counts_as_unread(entry: &entry::Entry, reader: crate::ids::UserId) -> bool {
     use entry::content::Kind;
 
     let Some(Body::Message(content)) = &entry.body else { return false };
-    entry.sender != reader.0 && !matches!(content.kind, None | Some(Kind::Command(_)))
+    entry.sender != reader.0 && content.said_at == 0 && !matches!(content.kind, None | Some(Kind::Command(_)))
+}
+
+/// Checks an id that a sender gave, of `least` bytes or more.
+fn check_client_msg_id(id: &str, least: usize) -> Result<()> {
+    if (least..=CLIENT_MSG_ID_LIMIT).contains(&id.len()) {
+        return Ok(());
+    }
+    Err(Error::Invalid { field: "client_msg_id", message: format!("must be {least} to {CLIENT_MSG_ID_LIMIT} bytes") })
+}
+
+/// The content without what only the app can say. It is taken off, not refused, since clients pass on what they were shown.
+fn own_words(caller: &Caller, content: entry::Content) -> entry::Content {
+    entry::Content { system: content.system && caller.is_privileged(), said_at: 0, flagged: false, ..content }
 }
 
 fn invalid(field: &'static str, message: &str) -> Error {

@@ -1,6 +1,6 @@
 //! A conversation, described for one user.
 
-use proto::entry;
+use proto::{entry, store};
 use storage::Store;
 
 use super::{Conversation, WatermarkKey};
@@ -50,18 +50,27 @@ pub(super) async fn newest(store: &Store, view: &View) -> Result<Option<entry::E
     Ok(store.get(&EntryKey { app: view.app, conversation: view.conversation, seq: view.last() }).await?)
 }
 
-/// Counts what is unread. No counter could drift, because there is none.
+/// Counts what is unread among the newest `cap` entries. No counter could drift, because there is none.
 async fn unread(store: &Store, view: &View, read_to: Seq, cap: u64) -> Result<u64> {
+    if view.membership.mute() == store::Mute::Messages {
+        return Ok(0);
+    }
+    let newest = Seq(view.last().0.saturating_sub(cap) + 1);
     let mut count = 0;
-    let mut low = view.first.max(Seq(read_to.0 + 1));
+    let mut low = view.first.max(unread_from(&view.membership, read_to)).max(newest);
     while low <= view.last() {
         let entries = read(store, view, low, view.last(), false, ENTRIES_PER_READ).await?;
         let Some(end) = entries.last() else { break };
         low = Seq(end.seq + 1);
         count += entries.iter().filter(|entry| counts_as_unread(entry, view.user)).count() as u64;
-        if count >= cap {
-            return Ok(cap);
-        }
     }
     Ok(count)
+}
+
+/// The first entry that may be unread: the one after the read mark, unless the app said otherwise since that mark was set.
+fn unread_from(membership: &store::Membership, read_to: Seq) -> Seq {
+    match &membership.unread_mark {
+        Some(mark) if mark.read == read_to.0 => Seq(mark.from),
+        Some(_) | None => Seq(read_to.0 + 1),
+    }
 }

@@ -8,11 +8,11 @@ use storage::{Scan, Store};
 
 use super::{Messages, invalid};
 use crate::access::View;
-use crate::caller::Caller;
+use crate::caller::{Caller, Subject};
 use crate::conversations::memberships;
 use crate::error::Result;
 use crate::ids::{ConversationId, MessageId, Seq};
-use crate::log::{EntryKey, PositionKey};
+use crate::log::{EntryKey, PositionKey, SentKey};
 use crate::tables;
 
 /// Which entries to read.
@@ -64,7 +64,8 @@ impl Messages {
         Ok(History { epoch: view.head.epoch, entries, complete, first_seq: first.0, last_seq: last.0 })
     }
 
-    /// The caller's newest messages over all conversations, oldest first (gobelieve `GET /messages`). Withdrawn ones are left out.
+    /// The caller's newest messages over all conversations, oldest first (gobelieve `GET /messages`), with what happened to groups among them.
+    /// Withdrawn ones are left out.
     ///
     /// # Errors
     /// `Invalid` for the limit.
@@ -99,15 +100,18 @@ impl Messages {
             let entries = read(&self.store, view, view.first, high, true, limit).await?;
             let Some(end) = entries.last() else { break };
             high = Seq(end.seq - 1);
-            let is_message =
-                |entry: &entry::Entry| matches!(&entry.body, Some(Body::Message(said)) if said.kind.is_some());
-            found.extend(entries.into_iter().filter(is_message));
+            let is_told = |entry: &entry::Entry| match &entry.body {
+                Some(Body::Message(said)) => said.kind.is_some(),
+                Some(Body::Tip(_)) => matches!(view.conversation, ConversationId::Group(_)),
+                Some(Body::Edit(_) | Body::Recall(_)) | None => false,
+            };
+            found.extend(entries.into_iter().filter(is_told));
         }
         found.truncate(limit);
         Ok(found)
     }
 
-    /// Where a message id is in a conversation; `None` where it is not, or not for the caller to see.
+    /// Where a message id is in a conversation; `None` where it is not, or not for the caller to see. The app's server sees everything.
     ///
     /// # Errors
     /// `NotFound(Conversation)`.
@@ -117,9 +121,30 @@ impl Messages {
         conversation: ConversationId,
         message: MessageId,
     ) -> Result<Option<Seq>> {
-        let view = self.access.view(caller.app(), caller.user()?, conversation).await?;
-        let found = self.store.get(&PositionKey { app: caller.app(), conversation, message }).await?;
-        Ok(found.map(|position| Seq(position.seq)).filter(|seq| view.shows(*seq)))
+        let app = caller.app();
+        let view = match caller.subject() {
+            Subject::Server => None,
+            Subject::User { .. } | Subject::Anonymous => {
+                Some(self.access.view(app, caller.user()?, conversation).await?)
+            }
+        };
+        let found = self.store.get(&PositionKey { app, conversation, message }).await?;
+        Ok(found.map(|position| Seq(position.seq)).filter(|seq| view.is_none_or(|view| view.shows(*seq))))
+    }
+
+    /// Where a message is that the caller sent under this client_msg_id; `None` if there is none, or none that is still recognised.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn sent(
+        &self,
+        caller: &Caller,
+        conversation: ConversationId,
+        client_msg_id: &str,
+    ) -> Result<Option<Seq>> {
+        let sender = caller.user().unwrap_or_default();
+        let key = SentKey { app: caller.app(), conversation, sender, client_msg_id };
+        Ok(self.store.get(&key).await?.map(|sent| Seq(sent.seq)))
     }
 }
 

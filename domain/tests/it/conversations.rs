@@ -6,7 +6,7 @@ use crate::world::{World, direct, id, seqs, text};
 use domain::conversations::{Have, Verdict, ViewChange};
 use domain::entry::entry::Body;
 use domain::entry::tip;
-use domain::record::event;
+use domain::record::{Mute, event};
 use domain::{Caller, Config, ConversationId, Epoch, Error, Noun, Seq, UserId};
 
 #[tokio::test]
@@ -182,6 +182,10 @@ async fn what_counts_as_unread() {
         world.send(&alice, conversation, name, "x").await.unwrap();
         assert_eq!(unread().await, expected);
     }
+    for (name, expected) in [("f", 3), ("g", 2), ("h", 1), ("i", 0)] {
+        world.send(&bob, conversation, name, "mine").await.unwrap();
+        assert_eq!(unread().await, expected, "only the newest entries are looked at, however long the log");
+    }
 }
 
 #[tokio::test]
@@ -189,7 +193,7 @@ async fn changes_of_the_view_are_one_s_own_and_reach_one_s_devices() {
     let world = World::new().await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);
     let conversation = direct(&alice, &bob);
-    let change = ViewChange { muted: Some(true), remark: Some("Bobby".into()), pinned: None };
+    let change = ViewChange { mute: Some(Mute::Notifications), remark: Some("Bobby".into()), ..ViewChange::default() };
     let update = async |caller: &Caller| world.domain.conversations.update(caller, conversation, change.clone()).await;
     assert!(matches!(update(&alice).await, Err(Error::NotFound(Noun::Conversation))));
     world.send(&alice, conversation, "1", "x").await.unwrap();
@@ -201,9 +205,9 @@ async fn changes_of_the_view_are_one_s_own_and_reach_one_s_devices() {
     let Some(Body::Tip(tip)) = &told[0].2.body else { panic!("{told:?}") };
     assert_eq!((tip.kind(), &tip.users[..]), (tip::Kind::ConversationChanged, &[id(&bob).0][..]));
     let mine = world.domain.conversations.get(&alice, conversation).await.unwrap().membership;
-    assert_eq!((mine.pinned, mine.muted, &*mine.remark), (false, true, "Bobby"));
+    assert_eq!((mine.pinned, mine.mute(), &*mine.remark), (false, Mute::Notifications, "Bobby"));
     let theirs = world.domain.conversations.get(&bob, conversation).await.unwrap().membership;
-    assert_eq!((theirs.pinned, theirs.muted, &*theirs.remark), (false, false, ""));
+    assert_eq!((theirs.pinned, theirs.mute(), &*theirs.remark), (false, Mute::None, ""));
     let long = ViewChange { remark: Some("x".repeat(257)), ..ViewChange::default() };
     let refused = world.domain.conversations.update(&alice, conversation, long).await;
     assert!(matches!(refused, Err(Error::Invalid { field: "remark", .. })));
