@@ -132,7 +132,17 @@ impl Access {
         }
     }
 
-    async fn may_address(&self, caller: &Caller, sender: UserId, receiver: UserId, known: bool) -> Result<()> {
+    /// Whether a user may write to another. `known` says that the receiver needs no looking up.
+    ///
+    /// # Errors
+    /// `NotFound(User)`, `Denied(Blocked)`, `Denied(NotFriends)`.
+    pub(crate) async fn may_address(
+        &self,
+        caller: &Caller,
+        sender: UserId,
+        receiver: UserId,
+        known: bool,
+    ) -> Result<()> {
         if receiver == sender {
             return Ok(());
         }
@@ -162,6 +172,50 @@ impl Access {
         let Some(record) = self.store.get(&GroupKey { app, group }).await? else { return Ok(false) };
         let member = self.store.get(&MemberKey { app, group, user }).await?;
         Ok(member.is_some_and(|member| leads(&record, &member)))
+    }
+
+    /// Whether the caller takes part in a conversation now. The app's server takes part in all of them, and every user in chat rooms,
+    /// which keep no members.
+    pub(crate) async fn takes_part(&self, caller: &Caller, conversation: ConversationId) -> Result<bool> {
+        let app = caller.app();
+        let user = match caller.subject() {
+            Subject::Server => return Ok(true),
+            Subject::User { id, .. } => id,
+            Subject::Anonymous => return Ok(false),
+        };
+        match conversation {
+            ConversationId::Direct { .. } => Ok(conversation.peer_of(user).is_some()),
+            ConversationId::Notices(owner) => Ok(owner == user),
+            ConversationId::Group(group) => {
+                if self.store.get(&MemberKey { app, group, user }).await?.is_some() {
+                    return Ok(true);
+                }
+                let record = self.store.get(&GroupKey { app, group }).await?;
+                Ok(record.is_some_and(|record| record.kind() == store::GroupKind::Room && !record.dismissed))
+            }
+        }
+    }
+
+    /// Who the author is if the caller changes a group's name or picture.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember|NotAdmin|Credential)`.
+    pub(crate) async fn group_editor(&self, caller: &Caller, group: GroupId) -> Result<UserId> {
+        let app = caller.app();
+        let record = self.store.get(&GroupKey { app, group }).await?.filter(|record| !record.dismissed);
+        let Some(record) = record else { return Err(Error::NotFound(Noun::Group)) };
+        let user = match caller.subject() {
+            Subject::Server => return Ok(UserId(0)),
+            Subject::User { id, .. } => id,
+            Subject::Anonymous => return Err(Error::Denied(Denial::Credential)),
+        };
+        match self.store.get(&MemberKey { app, group, user }).await? {
+            None if record.owner != user.0 => Err(Error::Denied(Denial::NotMember)),
+            Some(member) if !record.members_may_edit && !leads(&record, &member) => {
+                Err(Error::Denied(Denial::NotAdmin))
+            }
+            _ => Ok(user),
+        }
     }
 
     async fn may_speak(&self, caller: &Caller, group: GroupId) -> Result<UserId> {

@@ -60,6 +60,12 @@ pub enum Denial {
     /// The receiver refuses all friend requests.
     #[error("the user refuses friend requests")]
     RefusesFriends,
+    /// The answer to the user's question is wrong.
+    #[error("the answer is wrong")]
+    WrongAnswer,
+    /// The app lets this user ask nobody to become a friend.
+    #[error("this user may not ask for friends")]
+    MayNotAsk,
     /// The caller is not a member.
     #[error("not a member")]
     NotMember,
@@ -75,6 +81,9 @@ pub enum Denial {
     /// The member or the whole group is muted.
     #[error("muted")]
     Muted,
+    /// A word of the message is not let through, or the app's own server refused it.
+    #[error("the message is not let through")]
+    Censored,
     /// The message is not the caller's own.
     #[error("not the author")]
     NotAuthor,
@@ -84,9 +93,24 @@ pub enum Denial {
     /// The group takes no more members.
     #[error("the group is full")]
     GroupFull,
+    /// The app makes its users itself.
+    #[error("this app lets nobody register")]
+    RegistrationClosed,
     /// The group does not let people join by themselves.
     #[error("the group cannot be joined")]
     JoinClosed,
+    /// The user is on the group's block list.
+    #[error("the group has blocked the user")]
+    Barred,
+    /// The application or invitation has had its answer.
+    #[error("answered already")]
+    Answered,
+    /// The code has had its time.
+    #[error("the code has expired")]
+    Expired,
+    /// Something has to go before another one can come.
+    #[error("there are as many as there may be")]
+    TooMany,
 }
 
 /// What was not found, or exists.
@@ -98,10 +122,20 @@ pub enum Noun {
     User,
     /// A login name.
     Username,
+    /// A mobile number.
+    Mobile,
+    /// A mail address.
+    Email,
+    /// An account at another system.
+    Account,
+    /// A text that was left under a code.
+    Handover,
     /// A device.
     Device,
-    /// A contact or friend request.
+    /// A contact.
     Contact,
+    /// A friend request.
+    Request,
     /// A group.
     Group,
     /// A member of a group.
@@ -110,6 +144,20 @@ pub enum Noun {
     Conversation,
     /// A message.
     Message,
+    /// An uploaded file.
+    File,
+    /// A desk of customer service.
+    Store,
+    /// A request to join a group.
+    Application,
+    /// An invitation into a group.
+    Invitation,
+    /// A code that lets users join a group.
+    JoinCode,
+    /// A group's announcement.
+    Announcement,
+    /// A file that members of a group share.
+    SharedFile,
 }
 
 impl std::fmt::Display for Noun {
@@ -118,12 +166,24 @@ impl std::fmt::Display for Noun {
             Self::App => "app",
             Self::User => "user",
             Self::Username => "username",
+            Self::Mobile => "mobile number",
+            Self::Email => "mail address",
+            Self::Account => "account",
+            Self::Handover => "code",
             Self::Device => "device",
             Self::Contact => "contact",
+            Self::Request => "friend request",
             Self::Group => "group",
             Self::Member => "member",
             Self::Conversation => "conversation",
             Self::Message => "message",
+            Self::File => "file",
+            Self::Store => "store",
+            Self::Application => "application",
+            Self::Invitation => "invitation",
+            Self::JoinCode => "code",
+            Self::Announcement => "announcement",
+            Self::SharedFile => "file",
         })
     }
 }

@@ -10,6 +10,8 @@ pub(crate) const PLACED_AGAIN: &str = "linnet_placed_again_total";
 pub(crate) const EVENTS: &str = "linnet_events_total";
 /// Conversations whose state is at hand.
 pub(crate) const LANES: &str = "linnet_active_conversations";
+/// Webhooks that were asked about a message and did not answer.
+pub(crate) const WEBHOOKS_SILENT: &str = "linnet_webhooks_silent_total";
 
 /// Tells the recorder, if there is one, what the names mean.
 pub fn describe() {
@@ -19,5 +21,6 @@ pub fn describe() {
     describe_counter!(REPEATS, "Retries under a client_msg_id that was used before.");
     describe_counter!(PLACED_AGAIN, "Entries that lost a race for their place and were placed anew.");
     describe_counter!(EVENTS, "Events that were told to connected sessions or to the bus.");
+    describe_counter!(WEBHOOKS_SILENT, "Webhooks that were asked about a message and did not answer.");
     describe_gauge!(LANES, "Conversations whose state is at hand.");
 }
