@@ -11,6 +11,7 @@ use storage::{Batch, Clock, Home, Key, Rest, Scan, State, Store, Table};
 
 use crate::caller::{Caller, Subject};
 use crate::counters::{Counters, Sequence};
+use crate::devices::{Kicks, Reason};
 use crate::error::{Error, Noun, Result};
 use crate::ids::AppNumber;
 use crate::retry::Tries;
@@ -179,6 +180,23 @@ impl Directory {
         }
     }
 
+    /// Changes an app's settings; other processes see them within a second.
+    pub(crate) async fn set(&self, id: &str, change: impl Fn(&mut store::AppSettings)) -> Result<store::App> {
+        let mut tries = Tries::default();
+        loop {
+            let old = self.store.get(&AppKey { id }).await?.ok_or(Error::NotFound(Noun::App))?;
+            let mut app = old.clone();
+            change(app.settings.get_or_insert_default());
+            check_settings(app.settings.as_ref())?;
+            let mut batch = Batch::new(tables::root());
+            batch.expect_unchanged(&AppKey { id }, Some(&old)).put(&AppKey { id }, &app);
+            if tries.settled(self.store.commit(batch).await).await? {
+                self.forget(app.number);
+                return Ok(app);
+            }
+        }
+    }
+
     fn forget(&self, number: u32) {
         self.fresh.invalidate(&number);
     }
@@ -191,11 +209,18 @@ pub struct Apps {
     clock: Clock,
     counters: Counters,
     directory: Directory,
+    kicks: Kicks,
 }
 
 impl Apps {
-    pub(crate) fn new(store: Store, clock: Clock, counters: Counters, directory: Directory) -> Self {
-        Self { store, clock, counters, directory }
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        counters: Counters,
+        directory: Directory,
+        kicks: Kicks,
+    ) -> Self {
+        Self { store, clock, counters, directory, kicks }
     }
 
     /// Creates an app. For the machine's operator only, so it takes no caller.
@@ -287,7 +312,16 @@ impl Apps {
         }
     }
 
-    /// Deletes an app: its credentials and tokens stop working within a second, in every process.
+    /// Changes an app's settings; every process sees them within a second. For the machine's operator only, so it takes no caller.
+    ///
+    /// # Errors
+    /// `NotFound(App)`, `Invalid`.
+    pub async fn set(&self, id: &str, change: impl Fn(&mut store::AppSettings)) -> Result<store::App> {
+        self.directory.set(id, change).await.map(without_secrets)
+    }
+
+    /// Deletes an app: its credentials and tokens stop working, and its users' sessions end, within a second and in every process.
+    /// A crash in between leaves sessions that end with their connections only.
     ///
     /// The app's record goes at once, and with it the only way to its data: every home of the app carries its number, and a number is never
     /// given again. The rows themselves stay on disk, unreachable, until the store is rebuilt; whoever must erase them erases the store.
@@ -308,6 +342,7 @@ impl Apps {
                 .put(&AppIndexKey::Number(old.number), &gone);
             if tries.settled(self.store.commit(batch).await).await? {
                 self.directory.forget(old.number);
+                self.kicks.everyone(AppNumber(old.number), Reason::TokenRevoked, "the app was deleted").await;
                 return Ok(());
             }
         }
@@ -403,10 +438,12 @@ fn check_new(new: &NewApp, id: &str, key: &str, secret: &str) -> Result<()> {
     if new.admins.len() > 1_000 || new.admins.iter().any(|uid| !(1..=64).contains(&uid.len())) {
         return Err(invalid("admins", "at most 1,000 uids of 1 to 64 bytes"));
     }
-    if new.settings.retention_ms < 0 {
-        return Err(invalid("retention", "0 or more"));
-    }
-    Ok(())
+    check_settings(Some(&new.settings))
+}
+
+fn check_settings(settings: Option<&store::AppSettings>) -> Result<()> {
+    let retention = settings.map_or(0, |settings| settings.retention_ms);
+    if retention < 0 { Err(invalid("retention", "0 or more")) } else { Ok(()) }
 }
 
 fn invalid(field: &'static str, message: &str) -> Error {

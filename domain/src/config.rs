@@ -137,6 +137,9 @@ pub struct Config {
     pub join_code_lifetime: Duration,
     /// Most announcements that a group keeps. Default 100. The oldest makes room for a new one.
     pub group_announcements: usize,
+    /// How long a gateway's word for how many are in a chat room holds. Default 1m; gateways say it again three times in that while.
+    #[serde(with = "duration")]
+    pub room_count_window: Duration,
     /// Most files that members of a group share. Default 1000. One more is refused.
     pub group_files: usize,
     /// Most words of an app's filter. Default 200000. Worst case: about 100 bytes of memory for each, in every process.
@@ -205,6 +208,7 @@ impl Default for Config {
             join_request_kept: Duration::from_secs(30 * 86_400),
             join_code_lifetime: Duration::from_secs(7 * 86_400),
             group_announcements: 100,
+            room_count_window: Duration::from_secs(60),
             group_files: 1_000,
             filter_words: 200_000,
             filter_words_per_call: 1_000,

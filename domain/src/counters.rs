@@ -49,28 +49,32 @@ pub(crate) enum Sequence {
     Groups = 3,
     /// Message ids.
     Messages = 4,
+    /// Ids of desks of customer service.
+    Stores = 5,
+    /// Ids of notices to many.
+    PushTasks = 6,
 }
 
 impl Sequence {
     const fn first(self) -> u64 {
         match self {
             Self::Users => UserId::FIRST_GENERATED.0,
-            Self::Apps | Self::Groups | Self::Messages => 1,
+            Self::Apps | Self::Groups | Self::Messages | Self::Stores | Self::PushTasks => 1,
         }
     }
 
     const fn end(self) -> u64 {
         match self {
             Self::Apps => 1 << 31,
-            Self::Users | Self::Groups | Self::Messages => ID_END,
+            Self::Users | Self::Groups | Self::Messages | Self::Stores | Self::PushTasks => ID_END,
         }
     }
 
     /// Smallest and largest block. A block doubles when the one before lasted less than [`QUICK_MS`], and shrinks when it lasted longer.
     const fn blocks(self) -> (u64, u64) {
         match self {
-            Self::Apps => (1, 1),
-            Self::Users | Self::Groups => (1, 16),
+            Self::Apps | Self::Stores => (1, 1),
+            Self::Users | Self::Groups | Self::PushTasks => (1, 16),
             Self::Messages => (4096, 65_536),
         }
     }

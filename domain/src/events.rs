@@ -15,6 +15,7 @@ use crate::groups::MemberKey;
 use crate::ids::{AppNumber, ConversationId, GroupId, UserId};
 use crate::log::HeadKey;
 use crate::metrics::EVENTS;
+use crate::outbox::Outbox;
 use crate::tables;
 
 /// Rows of a member list that are read at a time.
@@ -25,6 +26,7 @@ const MEMBERS_PER_READ: usize = 1_000;
 pub(crate) struct Events {
     store: Store,
     outlet: Outlet,
+    outbox: Arc<Outbox>,
     members: moka::sync::Cache<(AppNumber, GroupId), MemberList>,
     told: metrics::Counter,
 }
@@ -37,8 +39,8 @@ struct MemberList {
 }
 
 impl Events {
-    pub(crate) fn new(store: Store, outlet: Outlet, member_lists: u64) -> Self {
-        Self { store, outlet, members: moka::sync::Cache::new(member_lists), told: metrics::counter!(EVENTS) }
+    pub(crate) fn new(store: Store, outlet: Outlet, outbox: Arc<Outbox>, member_lists: u64) -> Self {
+        Self { store, outlet, outbox, members: moka::sync::Cache::new(member_lists), told: metrics::counter!(EVENTS) }
     }
 
     /// Tells an event to its audience, wherever that is connected.
@@ -60,6 +62,13 @@ impl Events {
         }
     }
 
+    /// Events of other processes were lost, nobody knows which.
+    pub(crate) fn missed(&self) {
+        if let Outlet::Here(deliver) = &self.outlet {
+            deliver.missed();
+        }
+    }
+
     async fn hand_over(&self, app: AppNumber, body: &Body) {
         let Outlet::Here(deliver) = &self.outlet else { return };
         match self.audience(app, body).await {
@@ -68,6 +77,12 @@ impl Events {
             // Not fatal: the entry is in the store, and the next synchronisation finds it.
             Err(error) => warn!(app = app.0, %error, "an event was dropped, for its audience could not be read"),
         }
+        if let Body::Appended(event) = body
+            && event.outbox
+            && let Some(conversation) = event.conversation.as_ref().and_then(ConversationId::from_wire)
+        {
+            self.outbox.hint(app, conversation);
+        }
     }
 
     async fn audience(&self, app: AppNumber, body: &Body) -> Result<Option<Audience>> {
@@ -75,20 +90,24 @@ impl Events {
             Body::Appended(event) => (&event.conversation, Some(event.members_version)),
             Body::ReadMoved(event) => (&event.conversation, None),
             Body::Typed(event) => (&event.conversation, None),
+            Body::Kick(event) if event.user == 0 => return Ok(Some(Audience::Everyone)),
             Body::Kick(event) => return Ok(Some(Audience::Users(vec![UserId(event.user)]))),
             Body::PresenceMoved(event) => return Ok(Some(Audience::Watchers(UserId(event.user)))),
+            Body::RoomMoved(event) => return Ok(Some(Audience::Users(vec![UserId(event.user)]))),
         };
+        let in_room = matches!(body, Body::Appended(event) if event.room);
         Ok(match conversation.as_ref().and_then(ConversationId::from_wire) {
             Some(ConversationId::Direct { low, high }) if low == high => Some(Audience::Users(vec![low])),
             Some(ConversationId::Direct { low, high }) => Some(Audience::Users(vec![low, high])),
             Some(ConversationId::Notices(user)) => Some(Audience::Users(vec![user])),
+            Some(ConversationId::Group(group)) if in_room => Some(Audience::Room(group)),
             Some(ConversationId::Group(group)) => Some(Audience::Members(self.members(app, group, version).await?)),
             None => None,
         })
     }
 
     /// The members of a group at a version of its member list, or later; without a version, now.
-    async fn members(&self, app: AppNumber, group: GroupId, version: Option<u64>) -> Result<Arc<[UserId]>> {
+    pub(crate) async fn members(&self, app: AppNumber, group: GroupId, version: Option<u64>) -> Result<Arc<[UserId]>> {
         let cached = self.members.get(&(app, group));
         let head = HeadKey { app, conversation: ConversationId::Group(group) };
         let current = match (version, &cached) {

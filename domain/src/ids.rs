@@ -80,6 +80,15 @@ impl ConversationId {
         }
     }
 
+    /// Appends it to a key: kind as u8 (1 direct, 2 group, 3 notices), then its ids as u64.
+    pub(crate) fn append_to(&self, out: &mut storage::Rest) {
+        match *self {
+            Self::Direct { low, high } => out.u8(1).u64(low.0).u64(high.0),
+            Self::Group(group) => out.u8(2).u64(group.0),
+            Self::Notices(user) => out.u8(3).u64(user.0),
+        };
+    }
+
     /// From its wire form; `None` where that is not a conversation.
     #[must_use]
     pub fn from_wire(id: &entry::ConversationId) -> Option<Self> {

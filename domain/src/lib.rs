@@ -1,4 +1,4 @@
-//! The product: users, devices, tokens, roster, groups, messages, conversations.
+//! The product: users, devices, tokens, roster, support, groups, messages, conversations.
 //!
 //! Five HTTP dialects and a gateway obey one set of rules, and this is where the rules are. It knows no HTTP and no socket.
 //!
@@ -12,28 +12,36 @@ mod caller;
 pub mod config;
 pub mod conversations;
 mod counters;
+mod deletion;
 mod deliver;
 pub mod devices;
 mod error;
 mod events;
+pub mod files;
 pub mod groups;
 mod ids;
 mod log;
 pub mod messages;
 pub mod metrics;
 mod names;
+pub mod outbox;
 mod page;
 mod passwords;
 pub mod presence;
+pub mod push;
 mod retry;
 pub mod roster;
+pub mod rules;
+mod seal;
 mod secret;
+pub mod support;
 mod tables;
 #[cfg(test)]
 mod testing;
 mod text;
 pub mod tokens;
 pub mod users;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -78,6 +86,8 @@ pub struct Services {
     pub tokens: tokens::Tokens,
     /// Who is whose friend, and who is blocked.
     pub roster: roster::Roster,
+    /// Who serves customers.
+    pub support: support::Support,
     /// Who talks together, by whose rules.
     pub groups: groups::Groups,
     /// What is said.
@@ -86,6 +96,16 @@ pub struct Services {
     pub conversations: conversations::Conversations,
     /// Who is connected.
     pub presence: presence::Presence,
+    /// What must yet happen outside of the store.
+    pub outbox: Arc<outbox::Outbox>,
+    /// Reaching phones that are not connected.
+    pub push: push::Push,
+    /// What people send each other besides words.
+    pub files: files::Files,
+    /// What may be said, and by whom.
+    pub rules: Arc<rules::Rules>,
+    /// Apps' servers that want to hear of messages.
+    pub webhooks: Arc<webhooks::Webhooks>,
     events: Arc<Events>,
     store: storage::Store,
 }
@@ -106,18 +126,38 @@ impl Domain {
     pub fn new(store: storage::Store, clock: Clock, outlet: Outlet, config: Config) -> Self {
         let config = Arc::new(config);
         let counters = Counters::new(store.clone(), clock.clone());
-        let events = Arc::new(Events::new(store.clone(), outlet, config.member_lists));
-        let log = Log::new(store.clone(), clock.clone(), counters.clone(), events.clone(), &config);
-        let access = Access::new(store.clone(), clock.clone());
         let directory = Directory::new(store.clone());
+        let outbox = outbox::Outbox::new(store.clone(), clock.clone(), directory.clone());
+        let events = Arc::new(Events::new(store.clone(), outlet, outbox.clone(), config.member_lists));
+        let log = Log::new(store.clone(), clock.clone(), counters.clone(), events.clone(), outbox.clone(), &config);
+        let access = Access::new(store.clone(), clock.clone());
         let kicks = Kicks::new(events.clone());
 
-        let apps = apps::Apps::new(store.clone(), clock.clone(), counters.clone(), directory.clone());
+        let apps =
+            apps::Apps::new(store.clone(), clock.clone(), counters.clone(), directory.clone(), kicks.clone());
         let users = users::Users::new(store.clone(), clock.clone(), counters.clone(), kicks.clone(), &config);
-        let devices = devices::Devices::new(store.clone(), kicks.clone());
-        let tokens = tokens::Tokens::new(store.clone(), clock.clone(), directory, users.clone(), kicks);
-        let roster = roster::Roster::new(store.clone(), clock.clone(), log.clone(), &config);
-        let groups = groups::Groups::new(store.clone(), counters, log.clone(), &config);
+        let devices = devices::Devices::new(store.clone(), clock.clone(), kicks.clone());
+        let tokens = tokens::Tokens::new(
+            store.clone(),
+            clock.clone(),
+            directory.clone(),
+            users.clone(),
+            devices.clone(),
+            kicks,
+            &config,
+        );
+        let roster = roster::Roster::new(
+            store.clone(),
+            clock.clone(),
+            log.clone(),
+            access.clone(),
+            users.clone(),
+            config.clone(),
+        );
+        let groups = groups::Groups::new(store.clone(), clock.clone(), counters.clone(), log.clone(), &config);
+        let webhooks = webhooks::Webhooks::new(store.clone(), directory.clone(), &config);
+        let rules = Arc::new(rules::Rules::new(store.clone(), clock.clone(), webhooks.clone(), &config));
+        let files = files::Files::new(store.clone(), clock.clone(), access.clone(), config.files.clone());
         let messages = messages::Messages::new(
             store.clone(),
             clock.clone(),
@@ -125,6 +165,7 @@ impl Domain {
             log.clone(),
             events.clone(),
             config.clone(),
+            rules.clone(),
         );
         let conversations = conversations::Conversations::new(
             store.clone(),
@@ -134,15 +175,34 @@ impl Domain {
             events.clone(),
             config.clone(),
         );
-        let presence = presence::Presence::new(store.clone(), clock, log, events.clone(), config);
+        let presence =
+            presence::Presence::new(store.clone(), clock.clone(), log.clone(), events.clone(), config.clone());
+        let push = push::Push::new(push::Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            counters: counters.clone(),
+            directory,
+            users: users.clone(),
+            presence: presence.clone(),
+            events: events.clone(),
+            log,
+            outbox: outbox.clone(),
+            config: config.clone(),
+        });
+        let support = support::Support::new(store.clone(), clock, counters, users.clone(), presence.clone(), config);
         let services =
-            Services { apps, users, devices, tokens, roster, groups, messages, conversations, presence, events, store };
+            Services { apps, users, devices, tokens, roster, support, groups, messages, conversations, presence, outbox, push, files, rules, webhooks, events, store };
         Self(Arc::new(services))
     }
 
     /// Takes an event from the bus: another process changed something that sessions here should learn.
     pub async fn receive(&self, event: record::Event) {
         self.events.receive(event).await;
+    }
+
+    /// The bus lost events of other processes: sessions here must compare with the store.
+    pub fn miss(&self) {
+        self.events.missed();
     }
 
     /// Whether the store answers; for readiness probes.

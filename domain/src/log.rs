@@ -7,6 +7,7 @@
 //!
 //! It knows nothing of permissions: whoever calls [`Log::append`] has checked them.
 
+mod chain;
 mod keys;
 mod lanes;
 
@@ -28,8 +29,10 @@ use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::ids::{AppNumber, ConversationId, Epoch, ID_END, MessageId, Seq, UserId};
 use crate::messages::Sent;
+use crate::outbox::Outbox;
 use crate::{metrics as names, tables};
 
+pub use chain::Chain;
 pub(crate) use keys::{EntryKey, HeadKey, PositionKey, SentKey};
 use lanes::{Lane, Lanes, Slot};
 
@@ -71,6 +74,7 @@ pub(crate) struct Log {
     clock: Clock,
     counters: Counters,
     events: Arc<Events>,
+    outbox: Arc<Outbox>,
     lanes: Lanes,
     dedupe_window: Duration,
     entries: Counter,
@@ -113,6 +117,7 @@ impl Log {
         clock: Clock,
         counters: Counters,
         events: Arc<Events>,
+        outbox: Arc<Outbox>,
         config: &Config,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -120,6 +125,7 @@ impl Log {
             clock,
             counters,
             events,
+            outbox,
             lanes: Lanes::new(config.active_conversations),
             dedupe_window: config.dedupe_window,
             entries: metrics::counter!(names::ENTRIES),
@@ -141,16 +147,18 @@ impl Log {
         conversation: ConversationId,
         draft: Draft,
     ) -> Result<Submitted> {
-        self.append_as(app, conversation, draft, None).await
+        self.append_as(app, conversation, draft, None, None).await
     }
 
-    /// [`Self::append`], under an id that was given out before. The caller sees to it that no other entry gets it.
+    /// [`Self::append`], under an id that was given out before, or behind the entries of a chain.
+    /// The caller sees to it that no other entry gets the id.
     pub(crate) async fn append_as(
         self: &Arc<Self>,
         app: &Arc<store::App>,
         conversation: ConversationId,
         draft: Draft,
         given: Option<MessageId>,
+        chain: Option<&Chain>,
     ) -> Result<Submitted> {
         let number = AppNumber(app.number);
         let digest = if draft.client_msg_id.is_empty() { 0 } else { digest(&draft.body) };
@@ -163,6 +171,10 @@ impl Log {
         let lane = self.lanes.lane(number, conversation);
         if !lane.is_started() {
             self.start(&lane).await?;
+        }
+        let purposes = self.outbox.purposes(number, &draft.body).await?;
+        if !purposes.is_empty() {
+            self.outbox.announce(number, conversation, &lane.outbox_line).await?;
         }
         let message_id = match given {
             Some(id) => id,
@@ -183,9 +195,11 @@ impl Log {
             entry,
             epoch: 0,
             members_version: 0,
+            purposes,
             digest,
             commit: None,
             attempts: 0,
+            chain: chain.cloned(),
             reply,
         };
         self.submit(&lane, Box::new(slot));
@@ -219,6 +233,11 @@ impl Log {
         self.lanes.lane(app, conversation).is_started()
     }
 
+    /// Tells an event of something that is not stored.
+    pub(crate) async fn tell(&self, app: AppNumber, body: store::event::Body) {
+        self.events.tell(app, body).await;
+    }
+
     /// An id for a message, whether or not it is stored.
     pub(crate) async fn message_id(&self, app: AppNumber) -> Result<MessageId> {
         Ok(MessageId(self.counters.next(app, Sequence::Messages).await?))
@@ -227,6 +246,9 @@ impl Log {
     /// Puts a slot at the end of its lane, and on its way if the head is known.
     fn submit(self: &Arc<Self>, lane: &Arc<Lane>, mut slot: Box<Slot>) {
         let mut state = lane.lock();
+        if slot.is_cut_off() {
+            return slot.refuse(&cut_off());
+        }
         if let Some(head) = state.head.take() {
             state.head = Some(self.place(lane, head, &mut slot));
         }
@@ -242,7 +264,7 @@ impl Log {
         let before = head.0;
         let mut after = before.unwrap_or_else(|| store::Head { epoch: new_epoch(), ..store::Head::default() });
         after.last_seq += 1;
-        after.last_time = self.clock.now().0.max(after.last_time + 1);
+        after.last_time = brought(&slot.entry).unwrap_or_else(|| self.clock.now().0).max(after.last_time + 1);
         // Two processes may give the same seq at the same millisecond. Were their heads alike, an entry would follow the other's predecessor.
         after.last_message_id = slot.entry.message_id;
         let (seq, time) = (Seq(after.last_seq), Millis(after.last_time));
@@ -260,6 +282,7 @@ impl Log {
         slot.members_version = after.members_version;
         batch.put(&head_key, &after);
         put(&mut batch, &EntryKey { app: lane.app, conversation: lane.conversation, seq }, &slot.entry, expires);
+        slot.purposes.leave(&mut batch, lane.app, lane.conversation, (seq, time));
         let message = MessageId(slot.entry.message_id);
         let position = PositionKey { app: lane.app, conversation: lane.conversation, message };
         put(&mut batch, &position, &store::Position { seq: seq.0 }, expires);
@@ -293,15 +316,16 @@ impl Log {
         let slot = match outcome {
             Ok(()) => lane.lock().take_settled(),
             Err(error) => {
-                let failed = lane.lock().settle_failed(&error);
-                if let Some(slot) = failed {
-                    slot.answer(Err(error.into()));
+                // Refused under the lock, so that nothing of the same chain is placed in between.
+                let mut state = lane.lock();
+                if let Some(slot) = state.settle_failed(&error) {
+                    slot.refuse(&error.into());
                 }
                 return;
             }
         };
         let sent = slot.sent(lane.conversation);
-        let Slot { entry, epoch, members_version, reply, .. } = *slot;
+        let Slot { entry, epoch, members_version, purposes, reply, .. } = *slot;
         self.entries.increment(1);
         let appended = store::Appended {
             conversation: Some(lane.conversation.to_wire()),
@@ -309,6 +333,8 @@ impl Log {
             members_version,
             entry: Some(entry),
             online_only: false,
+            room: false,
+            outbox: !purposes.is_empty(),
         };
         self.events.tell(lane.app, store::event::Body::Appended(appended)).await;
         // Nobody may be waiting any more; the entry is durable and told all the same.
@@ -326,7 +352,7 @@ impl Log {
         }
         for slot in parked {
             if slot.attempts > ATTEMPTS {
-                slot.answer(Err(Error::Limited { retry_after: Duration::from_millis(100) }));
+                slot.refuse(&cut_off());
                 continue;
             }
             // A retry may have met its original under way: then this is where it finds the place that was given.
@@ -338,13 +364,14 @@ impl Log {
             match earlier {
                 Ok(None) => kept.push_back(slot),
                 Ok(Some(sent)) => slot.answer(Ok(sent)),
-                Err(error) => slot.answer(Err(error)),
+                Err(error) => slot.refuse(&error),
             }
         }
         self.placed_again.increment(kept.len() as u64);
         let head = self.store.get(&HeadKey { app: lane.app, conversation: lane.conversation }).await;
         let mut state = lane.lock();
         state.put_back(kept);
+        state.refuse_cut_off(&cut_off());
         match head {
             Ok(head) => {
                 let mut head = lanes::Head(head);
@@ -429,6 +456,12 @@ pub(crate) fn expiry(time: Millis, retention_ms: i64) -> Option<Millis> {
     (retention_ms > 0).then(|| Millis(time.0.saturating_add(retention_ms)))
 }
 
+/// When an entry was said that was said elsewhere and brought here later. It keeps its time where the order allows.
+fn brought(entry: &entry::Entry) -> Option<i64> {
+    let Some(Body::Message(content)) = &entry.body else { return None };
+    Some(content.said_at).filter(|time| *time != 0)
+}
+
 /// Tells two contents under one client_msg_id apart.
 fn digest(body: &Body) -> u64 {
     let encoded = entry::Entry { body: Some(body.clone()), ..entry::Entry::default() }.encode_to_vec();
@@ -439,6 +472,11 @@ fn digest(body: &Body) -> u64 {
 /// A random epoch that JSON numbers carry; never 0, which means that there is none.
 fn new_epoch() -> u64 {
     rand::random_range(1..ID_END)
+}
+
+/// For an entry that must not be placed before one that its sender sends again.
+fn cut_off() -> Error {
+    Error::Limited { retry_after: Duration::from_millis(100) }
 }
 
 fn stopped() -> Error {

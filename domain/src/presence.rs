@@ -4,6 +4,8 @@
 //! is the run ("boot") of the gateway that the leases name. A lease whose run is over counts for nothing, and is removed when its user
 //! connects again.
 
+mod count;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use tracing::warn;
 
 use crate::caller::Caller;
 use crate::config::Config;
-use crate::devices::DeviceKey;
+use crate::devices::{CLIENT_LIMIT, DeviceKey, check_device_id, cut};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::ids::{AppNumber, BootId, SessionId, UserId};
@@ -21,10 +23,6 @@ use crate::log::Log;
 use crate::retry::Tries;
 use crate::tables;
 
-/// Longest device id, in bytes.
-const DEVICE_ID_LIMIT: usize = 64;
-/// Longest description of a client, in bytes; what is beyond is cut.
-const CLIENT_LIMIT: usize = 256;
 /// Most leases of one user that are looked at; the sessions of one user are limited well below.
 const LEASE_LIMIT: usize = 1_000;
 
@@ -119,19 +117,21 @@ pub struct Opening {
     pub client: String,
 }
 
-/// See the module.
-#[derive(Debug)]
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Presence {
     store: Store,
     clock: Clock,
     log: Arc<Log>,
     events: Arc<Events>,
     config: Arc<Config>,
+    counts: count::Counts,
 }
 
 impl Presence {
     pub(crate) fn new(store: Store, clock: Clock, log: Arc<Log>, events: Arc<Events>, config: Arc<Config>) -> Self {
-        Self { store, clock, log, events, config }
+        let counts = count::Counts::new(config.online_count_window);
+        Self { store, clock, log, events, config, counts }
     }
 
     /// Keeps a gateway's run alive for the configured lease; call it at a third of that.
@@ -162,9 +162,7 @@ impl Presence {
     /// # Errors
     /// `Invalid` for the device id; `Full`, `Limited`, `Unavailable`.
     pub async fn open(&self, caller: &Caller, opening: Opening) -> Result<()> {
-        if !(1..=DEVICE_ID_LIMIT).contains(&opening.device_id.len()) {
-            return Err(Error::Invalid { field: "device_id", message: "must be 1 to 64 bytes".to_owned() });
-        }
+        check_device_id(&opening.device_id)?;
         let (app, user) = (caller.app(), caller.user()?);
         let device_key = DeviceKey { app, user, device_id: &opening.device_id };
         let now = self.clock.now().0;
@@ -262,6 +260,11 @@ impl Presence {
         Ok(states)
     }
 
+    /// A user's connected sessions.
+    pub(crate) async fn live(&self, app: AppNumber, user: UserId) -> Result<Vec<store::Lease>> {
+        Ok(self.leases(app, user).await?.0)
+    }
+
     /// A user's leases: those whose run goes on, and the others.
     async fn leases(&self, app: AppNumber, user: UserId) -> Result<(Vec<store::Lease>, Vec<store::Lease>)> {
         let rows = self.store.scan(Scan::<LeaseKey>::new(tables::user(app, user), LEASE_LIMIT)).await?;
@@ -302,9 +305,4 @@ fn state_of(platforms: &[u32], now: i64) -> State {
 
 fn key_of(app: AppNumber, user: UserId, lease: &store::Lease) -> LeaseKey {
     LeaseKey { app, user, boot: BootId(lease.boot), session: SessionId(lease.session) }
-}
-
-/// The beginning of a text, at most so many bytes of it.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
 }

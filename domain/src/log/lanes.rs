@@ -5,18 +5,19 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use proto::{entry, store};
 use storage::{Commit, Home};
 use tokio::sync::oneshot;
 
-use super::{Changes, SentKey, stopped};
+use super::{Chain, Changes, SentKey, stopped};
 use crate::error::{Error, Result};
 use crate::ids::{AppNumber, ConversationId, Epoch, MessageId, Seq, UserId};
 use crate::messages::Sent;
 use crate::metrics::LANES;
+use crate::outbox::Purposes;
 use crate::tables;
 
 /// Locks that the lanes are spread over.
@@ -80,6 +81,8 @@ pub(super) struct Lane {
     /// Since the shard was last cleared.
     used: AtomicBool,
     started: AtomicBool,
+    /// For which period the outbox's journal has a line of this conversation; 0 for none that is known of.
+    pub(super) outbox_line: AtomicI64,
 }
 
 impl Lane {
@@ -91,6 +94,7 @@ impl Lane {
             state: Mutex::default(),
             used: AtomicBool::new(false),
             started: AtomicBool::new(false),
+            outbox_line: AtomicI64::new(0),
         }
     }
 
@@ -192,7 +196,14 @@ impl LaneState {
         self.head = None;
         self.parked = 0;
         for slot in self.queue.drain(..) {
-            slot.answer(Err(error.clone()));
+            slot.refuse(error);
+        }
+    }
+
+    /// Answers what waits behind a refused entry of its chain. Nothing in the queue has a commit under way.
+    pub(super) fn refuse_cut_off(&mut self, error: &Error) {
+        for slot in std::mem::take(&mut self.queue) {
+            if slot.is_cut_off() { slot.refuse(error) } else { self.queue.push_back(slot) }
         }
     }
 }
@@ -236,10 +247,14 @@ pub(super) struct Slot {
     pub(super) entry: entry::Entry,
     pub(super) epoch: u64,
     pub(super) members_version: u64,
+    /// What else is to happen because of it.
+    pub(super) purposes: Purposes,
     pub(super) digest: u64,
     /// Its outcome, until the driving task takes it.
     pub(super) commit: Option<Commit>,
     pub(super) attempts: u32,
+    /// What it must not overtake.
+    pub(super) chain: Option<Chain>,
     pub(super) reply: oneshot::Sender<Result<Sent>>,
 }
 
@@ -253,6 +268,19 @@ impl Slot {
             message_id: MessageId(self.entry.message_id),
             time: self.entry.time,
         }
+    }
+
+    /// Whether an entry that it must not overtake was refused for now.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.chain.as_ref().is_some_and(Chain::is_broken)
+    }
+
+    /// Answers with an error, which may break the chain. Under the lane's lock, or while the lane is being restarted.
+    pub(super) fn refuse(self, error: &Error) {
+        if let Some(chain) = &self.chain {
+            chain.note(error);
+        }
+        self.answer(Err(error.clone()));
     }
 
     pub(super) fn answer(self, outcome: Result<Sent>) {
