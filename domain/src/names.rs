@@ -3,8 +3,11 @@
 //! Each name is a home of its own that holds the id it stands for. Creating something named takes two commits, first the name, then the record;
 //! a crash in between leaves a name that points at no record. Whoever creates something under that name next takes over the id that it points at,
 //! and the record's own commit, which expects that there is none, lets one of two rivals win. So a name row alone proves nothing:
-//! it counts only together with a record that carries the name. Records never change their names, so a name whose record carries another
-//! one is free for good.
+//! it counts only together with a record that carries the name; a name whose record does not is free.
+//!
+//! Somebody who exists already takes a name the other way round: the record first says that it is about to have it, then the name is claimed.
+//! A name that points at a record which has it, or is about to, is taken. Each such claim writes a number into the row that no other row has,
+//! so that nobody who found the name free before can take it over after.
 //!
 //! Two crashes can leave a uid and a login name that point at two ids without records. Who asks for both together is told that the login name
 //! is taken: either id alone can still be completed, and no name is ever shared.
@@ -29,6 +32,8 @@ pub(crate) enum Space {
     Username = 2,
     /// The app's own ids of groups, and groups' decimal ids.
     Gid = 3,
+    /// Accounts at other systems.
+    Account = 4,
 }
 
 /// What a name stands for.
@@ -68,7 +73,12 @@ impl Names {
 
     /// The id that a name points at. The record there must still be asked whether it carries the name.
     pub(crate) async fn target(&self, app: AppNumber, space: Space, name: &str) -> Result<Option<u64>> {
-        Ok(self.store.get(&NameKey::new(app, space, name)).await?.map(|target| target.id))
+        Ok(self.read(app, space, name).await?.map(|target| target.id))
+    }
+
+    /// As [`Self::target`], as it is kept: what [`Self::take_over`] expects.
+    pub(crate) async fn read(&self, app: AppNumber, space: Space, name: &str) -> Result<Option<store::NameTarget>> {
+        Ok(self.store.get(&NameKey::new(app, space, name)).await?)
     }
 
     /// [`Self::target`] of many names.
@@ -77,7 +87,7 @@ impl Names {
         Ok(self.store.get_many(&keys).await?.into_iter().map(|target| target.map(|target| target.id)).collect())
     }
 
-    /// Points a name at an id, if it still points where it was read to. `false` after a lost race.
+    /// Points a name at a new id, if it still points where it was read to. `false` after a lost race.
     pub(crate) async fn claim(
         &self,
         app: AppNumber,
@@ -86,13 +96,59 @@ impl Names {
         was: Option<u64>,
         id: u64,
     ) -> Result<bool> {
-        if was == Some(id) {
+        let was = was.map(|id| store::NameTarget { id, claim: 0 });
+        self.claim_over(app, space, name, was.as_ref(), id).await
+    }
+
+    /// As [`Self::claim`], of a name that somebody who existed already may have held.
+    pub(crate) async fn claim_over(
+        &self,
+        app: AppNumber,
+        space: Space,
+        name: &str,
+        was: Option<&store::NameTarget>,
+        id: u64,
+    ) -> Result<bool> {
+        if was.is_some_and(|was| was.id == id) {
             return Ok(true);
         }
+        self.point(NameKey::new(app, space, name), was, &store::NameTarget { id, claim: 0 }).await
+    }
+
+    /// Points a name at somebody who exists and is about to have it, if it is still as it was read. `false` after a lost race.
+    /// The target's `claim` is random.
+    pub(crate) async fn take_over(
+        &self,
+        app: AppNumber,
+        space: Space,
+        name: &str,
+        was: Option<&store::NameTarget>,
+        target: store::NameTarget,
+    ) -> Result<bool> {
+        self.point(NameKey::new(app, space, name), was, &target).await
+    }
+
+    /// Forgets a name that its record no longer carries, if it is still as it was read.
+    pub(crate) async fn release(
+        &self,
+        app: AppNumber,
+        space: Space,
+        name: &str,
+        was: &store::NameTarget,
+    ) -> Result<()> {
         let key = NameKey::new(app, space, name);
         let mut batch = Batch::new(key.home());
-        let was = was.map(|id| store::NameTarget { id });
-        batch.expect_unchanged(&key, was.as_ref()).put(&key, &store::NameTarget { id });
+        batch.expect_unchanged(&key, Some(was)).delete(&key);
+        match self.store.commit(batch).await {
+            // Whoever was faster has the name now.
+            Ok(()) | Err(storage::Error::Conflict) => Ok(()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    async fn point(&self, key: NameKey, was: Option<&store::NameTarget>, target: &store::NameTarget) -> Result<bool> {
+        let mut batch = Batch::new(key.home());
+        batch.expect_unchanged(&key, was).put(&key, target);
         match self.store.commit(batch).await {
             Ok(()) => Ok(true),
             Err(storage::Error::Conflict) => Ok(false),

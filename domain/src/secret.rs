@@ -18,6 +18,11 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// A random number that nobody guesses, and that comes once.
+pub(crate) fn random_number() -> u64 {
+    u64::from_be_bytes(random_bytes())
+}
+
 /// A random text of `[A-Za-z0-9]`; 43 characters carry 256 bits.
 pub(crate) fn random_text(length: usize) -> String {
     text_from(length, |_| random_bytes::<32>())

@@ -1,7 +1,10 @@
 //! Tokens: what a caller shows to be believed.
 //!
 //! A token is 256 random bits, kept under their SHA-256: the store tells nobody a token. Its row vanishes when it expires.
-//! It is void as well when the user's token generation has moved on, when the user is disabled, and when the app is gone.
+//! It is void as well when the user's token generation has moved on, when the user is disabled, when the device that it was issued on was
+//! removed, and when the app is gone.
+
+mod handover;
 
 use std::time::Duration;
 
@@ -10,11 +13,15 @@ use storage::{Batch, Clock, Home, Key, Rest, Store, Table};
 
 use crate::apps::Directory;
 use crate::caller::{Caller, Subject};
-use crate::devices::{Kicks, Reason};
+use crate::config::Config;
+use crate::devices::{DeviceKey, Devices, Kicks, Reason};
 use crate::error::{Denial, Error, Noun, Result};
 use crate::ids::{AppNumber, UserId, UserRef};
 use crate::users::{NewUser, UserKey, Users, change_user, require_self_or_privileged, uid_of};
 use crate::{secret, tables};
+
+#[cfg(test)]
+pub(crate) use handover::HandoverKey;
 
 /// No token of ours is longer, so a longer text need not be looked up.
 const LONGEST: usize = 256;
@@ -34,6 +41,17 @@ pub struct Issue {
     pub lifetime: Option<Duration>,
     /// Derived instead of random: 30 of `[A-Za-z0-9]`, the same each time for one user and dialect until [`Tokens::revoke_all`] (gobelieve).
     pub repeatable: bool,
+}
+
+/// What somebody logs in from, where the system's clients tell. Its token ends with it.
+#[derive(Debug, Clone)]
+pub struct NewDevice {
+    /// 1 to 64 bytes.
+    pub device_id: String,
+    /// `wire.Platform`; 0 where it is not told.
+    pub platform: u32,
+    /// Name and version of the client, for people.
+    pub client: String,
 }
 
 /// A token, shown once.
@@ -74,12 +92,22 @@ pub struct Tokens {
     clock: Clock,
     directory: Directory,
     users: Users,
+    devices: Devices,
     kicks: Kicks,
+    handovers: handover::Limits,
 }
 
 impl Tokens {
-    pub(crate) fn new(store: Store, clock: Clock, directory: Directory, users: Users, kicks: Kicks) -> Self {
-        Self { store, clock, directory, users, kicks }
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        directory: Directory,
+        users: Users,
+        devices: Devices,
+        kicks: Kicks,
+        config: &Config,
+    ) -> Self {
+        Self { store, clock, directory, users, devices, kicks, handovers: handover::Limits::new(config) }
     }
 
     /// Checks a password and issues a token: what a login form does. For anonymous callers, who cannot [`Self::issue`].
@@ -93,9 +121,46 @@ impl Tokens {
         password: &str,
         issue: Issue,
     ) -> Result<(store::User, Issued)> {
+        self.log_in_from(caller, user, password, issue, None).await
+    }
+
+    /// As [`Self::log_in`], on a device, which is then among the user's: the token ends when the device is removed.
+    ///
+    /// Device and token lie in two homes. A crash in between leaves a device without a token.
+    ///
+    /// # Errors
+    /// As [`Self::log_in`]; `Invalid` for the device's id.
+    pub async fn log_in_from(
+        &self,
+        caller: &Caller,
+        user: &UserRef,
+        password: &str,
+        issue: Issue,
+        device: Option<&NewDevice>,
+    ) -> Result<(store::User, Issued)> {
         let user = self.users.verify_password_of(caller, user, password).await?;
-        let issued = self.give(caller, &user, &issue).await?;
+        if let Some(device) = device {
+            self.devices.note(caller.app(), UserId(user.id), device).await?;
+        }
+        let device_id = device.map_or("", |device| &device.device_id);
+        let issued = self.give(caller, &user, &issue, device_id).await?;
         Ok((user, issued))
+    }
+
+    /// As [`Self::log_in_from`], for whatever people call themselves: their login name, or a mobile or mail address that only they have.
+    ///
+    /// # Errors
+    /// As [`Self::log_in_from`].
+    pub async fn log_in_by_any(
+        &self,
+        caller: &Caller,
+        login: &str,
+        password: &str,
+        issue: Issue,
+        device: Option<&NewDevice>,
+    ) -> Result<(store::User, Issued)> {
+        let user = self.users.meant_by(caller.app(), login).await?;
+        self.log_in_from(caller, &user, password, issue, device).await
     }
 
     /// Creates a user and issues a first token: what a registration form does. A crash in between leaves a user who can log in.
@@ -104,7 +169,7 @@ impl Tokens {
     /// Those of [`Users::create`].
     pub async fn register(&self, caller: &Caller, new: NewUser, issue: Issue) -> Result<(store::User, Issued)> {
         let user = self.users.create(caller, new).await?;
-        let issued = self.give(caller, &user, &issue).await?;
+        let issued = self.give(caller, &user, &issue, "").await?;
         Ok((user, issued))
     }
 
@@ -119,7 +184,7 @@ impl Tokens {
         if user.disabled {
             return Err(Error::Denied(Denial::Disabled));
         }
-        self.give(caller, &user, &issue).await
+        self.give(caller, &user, &issue, "").await
     }
 
     /// Who holds this token. The only way from a text to a user.
@@ -145,9 +210,27 @@ impl Tokens {
         if user.disabled {
             return Err(Error::Denied(Denial::Disabled));
         }
+        let device = DeviceKey { app: key.app, user: key.user, device_id: &token.device_id };
+        if !token.device_id.is_empty() && self.store.get(&device).await?.is_none() {
+            return Err(REFUSED);
+        }
         let admin = is_admin(&app, &user);
         let subject = Subject::User { id: UserId(user.id), admin, platform: token.platform, acted_for: false };
         Ok(Caller::new(app, subject))
+    }
+
+    /// Whether a caller that [`Self::authenticate`] made earlier would still be let in. `generation` is that of the user's record then.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, `Denied(Disabled)`.
+    pub async fn confirm(&self, caller: &Caller, generation: u64) -> Result<()> {
+        const REFUSED: Error = Error::Unauthenticated("the token was revoked");
+        self.directory.by_number(caller.app()).await?.ok_or(REFUSED)?;
+        let user = self.store.get(&UserKey { app: caller.app(), user: caller.user()? }).await?.ok_or(REFUSED)?;
+        if user.token_generation != generation {
+            return Err(REFUSED);
+        }
+        if user.disabled { Err(Error::Denied(Denial::Disabled)) } else { Ok(()) }
     }
 
     /// Acts in a user's name. Privileged callers only.
@@ -177,7 +260,7 @@ impl Tokens {
         Ok(())
     }
 
-    async fn give(&self, caller: &Caller, user: &store::User, issue: &Issue) -> Result<Issued> {
+    async fn give(&self, caller: &Caller, user: &store::User, issue: &Issue, device_id: &str) -> Result<Issued> {
         let now = self.clock.now();
         let text = if issue.repeatable {
             let label = [issue.dialect.as_bytes(), &user.id.to_be_bytes(), &user.token_generation.to_be_bytes()];
@@ -195,6 +278,7 @@ impl Tokens {
             platform: issue.platform,
             issued: now.0,
             expires: expires.map_or(0, |at| at.0),
+            device_id: device_id.to_owned(),
         };
         let mut batch = Batch::new(key.home());
         // A repeated token is written again: it means the same, and one that would have expired lives on.

@@ -102,3 +102,63 @@ async fn rivals_for_one_reserved_id_do_not_share_it() {
     assert!(world.domain.users.carry_out(APP, &bob, "", plan()).await.unwrap().is_some());
     assert!(world.domain.users.carry_out(APP, &bob, "", plan()).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_change_of_the_login_name_that_was_cut_short_can_be_made_again() {
+    let world = World::new().await;
+    let users = &world.domain.users;
+    let alice = world.create(Some("alice"), Some("al")).await.unwrap();
+    let me = UserId(alice.id);
+    // Cut after the record said so: the name is free for others.
+    let renaming = store::Renaming { name: "ally".into(), claim: 7 };
+    change_user(&world.store, APP, me, |record| record.renaming = Some(renaming.clone())).await.unwrap();
+    assert_eq!(world.found(UserRef::Username("al".into())).await, Some(alice.id));
+    let bob = world.create(Some("bob"), Some("ally")).await.unwrap();
+    assert!(matches!(users.rename(&world.server, me, "ally").await, Err(Error::Exists(Noun::Username))));
+    assert_eq!(world.found(UserRef::Username("ally".into())).await, Some(bob.id));
+
+    // Cut after the name was claimed: it is reserved, the old one still counts, and the same call completes it.
+    let renaming = store::Renaming { name: "alice".into(), claim: 8 };
+    change_user(&world.store, APP, me, |record| record.renaming = Some(renaming.clone())).await.unwrap();
+    let target = store::NameTarget { id: alice.id, claim: 8 };
+    assert!(users.names.take_over(APP, Space::Username, "alice", None, target).await.unwrap());
+    assert!(matches!(world.create(None, Some("alice")).await, Err(Error::Exists(Noun::Username))));
+    assert_eq!(world.found(UserRef::Username("al".into())).await, Some(alice.id));
+    assert_eq!(world.found(UserRef::Username("alice".into())).await, None);
+    users.rename(&world.server, me, "alice").await.unwrap();
+    assert_eq!(world.found(UserRef::Username("alice".into())).await, Some(alice.id));
+
+    // Cut before the old name was released: it points at somebody who is not called so, and is free.
+    let target = store::NameTarget { id: alice.id, claim: 9 };
+    let was = users.names.read(APP, Space::Username, "al").await.unwrap();
+    assert!(users.names.take_over(APP, Space::Username, "al", was.as_ref(), target).await.unwrap());
+    assert!(world.create(None, Some("al")).await.is_ok());
+}
+
+#[tokio::test]
+async fn rows_of_users_who_never_came_lead_nowhere() {
+    let world = World::new().await;
+    let users = &world.domain.users;
+    let profile = store::Profile { name: "Ghost".into(), ..store::Profile::default() };
+    users.list_new(APP, UserId(99), &profile).await.unwrap();
+    assert!(users.search(&world.server, Search::Name, "Ghost").await.unwrap().is_empty());
+    assert!(users.list(&world.server, None, 10).await.unwrap().items.is_empty());
+}
+
+#[tokio::test]
+async fn a_row_that_was_written_again_is_not_removed() {
+    let world = World::new().await;
+    let users = &world.domain.users;
+    let alice = world.create(Some("alice"), None).await.unwrap();
+    let (anna, bert) =
+        (store::Profile { name: "Anna".into(), ..alice.profile.clone().unwrap() }, alice.profile.unwrap());
+    let change = |name: &str| ProfileChange { name: Some(name.into()), ..ProfileChange::default() };
+    users.update(&world.server, UserId(alice.id), change("Anna")).await.unwrap();
+    // Somebody began to take the name away, and is late.
+    let stale = users.list_anew(APP, UserId(alice.id), &anna, &bert).await.unwrap();
+    users.update(&world.server, UserId(alice.id), change("Bert")).await.unwrap();
+    users.update(&world.server, UserId(alice.id), change("Anna")).await.unwrap();
+    users.unlist(stale).await.unwrap();
+    let found = users.search(&world.server, Search::Name, "Anna").await.unwrap();
+    assert_eq!(found.len(), 1);
+}

@@ -4,18 +4,31 @@
 #![allow(unreachable_pub, reason = "a test is no library")]
 
 mod apps;
+mod changes;
 mod conversations;
 mod devices;
 mod events;
+mod files;
+mod group_board;
+mod group_rules;
 mod groups;
 mod groups_model;
+mod imports;
 mod isolation;
+mod join_requests;
 mod messages;
 mod model;
 mod order;
+mod outbox;
 mod prepared;
 mod presence;
 mod roster;
+mod roster_model;
+mod rules;
+mod support;
 mod tokens;
+mod unread;
 mod users;
+mod users_change;
+mod users_model;
 mod world;
