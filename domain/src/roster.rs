@@ -3,24 +3,46 @@
 //! Each of two users keeps a row about the other, so most changes take two commits. The row of the user who asks is always changed last:
 //! a crash in between leaves the caller's own view as it was, and the same call once more completes it. Notices come after both rows;
 //! a crash before them loses a notice and no fact.
+//!
+//! `ask` is about becoming friends, `end` about ceasing to be, `block` about who may not write, `arrange` about a user's own order among
+//! contacts, `import` about friends that the app brings along. `change` is how all of them change rows.
+
+mod arrange;
+mod ask;
+mod block;
+mod change;
+mod end;
+mod import;
 
 use std::sync::Arc;
 
-use proto::store::{Contact, FriendPolicy, Relation};
-use proto::{entry, store};
-use storage::{Batch, Clock, Home, Key, Rest, Scan, Store, Table};
+use proto::store;
+use proto::store::{Contact, Relation};
+use storage::{Clock, Home, Key, Rest, Scan, Store, Table};
 
+use crate::access::Access;
 use crate::caller::Caller;
 use crate::config::Config;
-use crate::conversations::Page;
+use crate::conversations::{MembershipKey, Page};
 use crate::error::{Denial, Error, Noun, Result};
-use crate::ids::{AppNumber, UserId};
+use crate::ids::{AppNumber, ConversationId, UserId, UserRef};
 use crate::log::Log;
 use crate::page;
-use crate::retry::Tries;
 use crate::tables;
-use crate::text::check_text;
-use crate::users::UserKey;
+use crate::users::Users;
+
+pub use arrange::ContactChange;
+#[cfg(test)]
+pub(crate) use arrange::FriendGroupKey;
+pub use ask::Ask;
+#[cfg(test)]
+pub(crate) use ask::AttemptKey;
+pub(crate) use ask::RequestKey;
+pub use block::Friendship;
+pub use import::Imported;
+
+/// Rows that are read at a time where most may be passed over.
+const ROWS_PER_READ: usize = 1_000;
 
 /// How a user stands to another.
 ///
@@ -43,34 +65,70 @@ impl Key for ContactKey {
     }
 }
 
+/// Which contacts to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Friends, requests either way, and whoever is blocked.
+    All,
+    /// Friends, blocked ones among them.
+    Friends,
+    /// Whoever is blocked.
+    Blocked,
+}
+
+/// A user, as another one knows it.
+#[derive(Debug, Clone, Default)]
+pub struct Person {
+    /// The user, without what is private.
+    pub user: store::User,
+    /// How the user answers friend requests, and the question, where there is one.
+    pub policy: store::FriendPolicy,
+    /// The question that a request must answer; empty unless the policy asks one.
+    pub question: String,
+    /// How the caller stands to the user.
+    pub contact: Contact,
+    /// How much the caller wants to hear from the user.
+    pub mute: store::Mute,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Roster {
     store: Store,
     clock: Clock,
     log: Arc<Log>,
-    page_limit: usize,
-    text_limit: usize,
+    access: Access,
+    users: Users,
+    config: Arc<Config>,
 }
 
 impl Roster {
-    pub(crate) fn new(store: Store, clock: Clock, log: Arc<Log>, config: &Config) -> Self {
-        Self { store, clock, log, page_limit: config.page_limit, text_limit: config.text_limit }
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        log: Arc<Log>,
+        access: Access,
+        users: Users,
+        config: Arc<Config>,
+    ) -> Self {
+        Self { store, clock, log, access, users, config }
     }
 
-    /// The caller's contacts by user id: friends, requests either way, and whoever is blocked.
+    /// The caller's contacts by user id.
     ///
     /// # Errors
     /// `Invalid` for a cursor that is none.
-    pub async fn list(&self, caller: &Caller, cursor: Option<&[u8]>, limit: usize) -> Result<Page<Contact>> {
-        let home = tables::user(caller.app(), caller.user()?);
-        let limit = limit.clamp(1, self.page_limit);
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        which: Which,
+        cursor: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<Contact>> {
+        let limit = limit.clamp(1, self.config.roster_page);
         let from = page::after(cursor)?;
-        let scan = Scan::<ContactKey>::new(home, limit + 1).from(|rest| {
-            rest.u64(from);
-        });
-        let contacts = self.store.scan(scan).await?.into_iter().map(|row| row.record).collect();
-        Ok(page::cut(contacts, limit, |contact| contact.user))
+        let found = self.contacts(caller.app(), caller.user()?, which, from, limit + 1).await?;
+        Ok(page::cut(found, limit, |contact| contact.user))
     }
 
     /// How the caller stands to a user; `None` for strangers.
@@ -78,186 +136,119 @@ impl Roster {
     /// # Errors
     /// What the store says.
     pub async fn get(&self, caller: &Caller, user: UserId) -> Result<Option<Contact>> {
-        Ok(self.store.get(&ContactKey { app: caller.app(), user: caller.user()?, contact: user }).await?)
+        let row = self.store.get(&ContactKey { app: caller.app(), user: caller.user()?, contact: user }).await?;
+        Ok(row.map(|row| self.current(row)))
     }
 
-    /// Asks to become friends; at once where the other's policy is open, or where the other asked before.
-    ///
-    /// Asking again changes nothing. A policy that wants a question answered is treated as one that wants to be asked,
-    /// since this call carries no answer.
+    /// What the caller may know of these users, in their order; `None` for those who do not exist.
     ///
     /// # Errors
-    /// `NotFound(User)`; `Exists(Contact)` between friends; `Denied(Blocked)`, `Denied(RefusesFriends)`; `Invalid`.
-    pub async fn request(&self, caller: &Caller, user: UserId, reason: &str) -> Result<()> {
-        check_text("reason", reason, self.text_limit)?;
-        let (own, other) = self.two(caller, user)?;
-        let policy = self.policy_of(caller.app(), user).await?;
-        let (mine, theirs) = (self.row(&own).await?, self.row(&other).await?);
-        if mine.relation() == Relation::Friend && theirs.relation() == Relation::Friend {
-            return Err(Error::Exists(Noun::Contact));
-        }
-        if theirs.blocked {
-            return Err(Error::Denied(Denial::Blocked));
-        }
-        // Somebody who asked, or who is a friend on the other side already, has consented; so has the app when it acts for a user.
-        let consented = mine.relation() == Relation::Pending || theirs.relation() == Relation::Friend;
-        if consented || policy == FriendPolicy::Open {
-            return self.befriend(caller, &own, &other).await;
-        }
-        if policy == FriendPolicy::Closed {
-            return Err(Error::Denied(Denial::RefusesFriends));
-        }
-        if mine.relation() == Relation::Requested && theirs.relation() == Relation::Pending {
-            return Ok(());
-        }
-        let set = |relation| move |row: &mut Contact| (row.relation, row.reason) = (relation as i32, reason.to_owned());
-        self.change(&other, set(Relation::Pending)).await?;
-        self.change(&own, set(Relation::Requested)).await?;
-        self.tell(caller, user, entry::tip::Kind::FriendRequested, reason).await
-    }
-
-    /// Accepts a request.
-    ///
-    /// # Errors
-    /// `NotFound(Contact)` if there is none; `Exists(Contact)` between friends.
-    pub async fn accept(&self, caller: &Caller, user: UserId) -> Result<()> {
-        let (own, other) = self.two(caller, user)?;
-        match self.row(&own).await?.relation() {
-            Relation::Pending => self.befriend(caller, &own, &other).await,
-            Relation::Friend => Err(Error::Exists(Noun::Contact)),
-            Relation::None | Relation::Requested => Err(Error::NotFound(Noun::Contact)),
-        }
-    }
-
-    /// Declines a request.
-    ///
-    /// # Errors
-    /// `NotFound(Contact)` if there is none.
-    pub async fn decline(&self, caller: &Caller, user: UserId) -> Result<()> {
-        let (own, other) = self.two(caller, user)?;
-        if self.row(&own).await?.relation() != Relation::Pending {
-            return Err(Error::NotFound(Noun::Contact));
-        }
-        self.part(&own, &other).await?;
-        self.tell(caller, user, entry::tip::Kind::FriendDeclined, "").await
-    }
-
-    /// Ends a friendship, or withdraws a request, on both sides.
-    ///
-    /// # Errors
-    /// `NotFound(Contact)` if there is neither.
-    pub async fn remove(&self, caller: &Caller, user: UserId) -> Result<()> {
-        let (own, other) = self.two(caller, user)?;
-        if self.row(&own).await?.relation() == Relation::None {
-            return Err(Error::NotFound(Noun::Contact));
-        }
-        self.part(&own, &other).await?;
-        self.tell(caller, user, entry::tip::Kind::FriendRemoved, "").await
-    }
-
-    /// Blocks a user, who cannot write to the caller any more, and is not told. A friendship stays what it is.
-    ///
-    /// # Errors
-    /// `NotFound(User)`, `Invalid`.
-    pub async fn block(&self, caller: &Caller, user: UserId) -> Result<()> {
-        let (own, _) = self.two(caller, user)?;
-        self.policy_of(caller.app(), user).await?;
-        self.set_blocked(caller, &own, true).await
-    }
-
-    /// Unblocks a user. Unblocking somebody who is not blocked changes nothing.
-    ///
-    /// # Errors
-    /// `Invalid`.
-    pub async fn unblock(&self, caller: &Caller, user: UserId) -> Result<()> {
-        let (own, _) = self.two(caller, user)?;
-        self.set_blocked(caller, &own, false).await
-    }
-
-    async fn set_blocked(&self, caller: &Caller, own: &ContactKey, blocked: bool) -> Result<()> {
-        if !self.change(own, |row| row.blocked = blocked).await? {
-            return Ok(());
-        }
-        // Only the caller's own devices learn of it.
-        let tip = entry::Tip {
-            kind: entry::tip::Kind::BlockChanged as i32,
-            users: vec![own.contact.0],
-            ..entry::Tip::default()
+    /// `Invalid` for too many of them; `Denied(Credential)` unless the caller is a user.
+    pub async fn people(&self, caller: &Caller, users: &[UserRef]) -> Result<Vec<Option<Person>>> {
+        self.check_batch(users.len())?;
+        let (app, me) = (caller.app(), caller.user()?);
+        let found = self.users.resolve(app, users).await?;
+        let ids: Vec<UserId> = found.iter().flatten().map(|user| UserId(user.id)).collect();
+        let contact_of = |&contact: &UserId| ContactKey { app, user: me, contact };
+        let membership_of =
+            |&peer: &UserId| MembershipKey { app, user: me, conversation: ConversationId::direct(me, peer) };
+        let contacts = self.store.get_many(&ids.iter().map(contact_of).collect::<Vec<_>>()).await?;
+        let memberships = self.store.get_many(&ids.iter().map(membership_of).collect::<Vec<_>>()).await?;
+        let mut known = ids.into_iter().zip(contacts).zip(memberships);
+        let mut person = |user: store::User| {
+            let ((id, contact), membership) = known.next()?;
+            let settings = user.settings.clone().unwrap_or_default();
+            let asks = settings.friend_policy() == store::FriendPolicy::Question;
+            Some(Person {
+                policy: settings.friend_policy(),
+                question: if asks { settings.auth_question } else { String::new() },
+                contact: contact.map_or_else(|| change::stranger(id), |contact| self.current(contact)),
+                mute: membership.map_or(store::Mute::None, |membership| membership.mute()),
+                user: crate::users::seen_by(caller, user),
+            })
         };
-        self.log.notice(caller.app_shared(), own.user, own.user, tip).await
+        Ok(found.into_iter().map(|user| user.and_then(&mut person)).collect())
     }
 
-    /// The caller's row about a user, and the user's about the caller.
-    fn two(&self, caller: &Caller, user: UserId) -> Result<(ContactKey, ContactKey)> {
-        let (app, own) = (caller.app(), caller.user()?);
-        if own == user {
-            return Err(Error::Invalid { field: "user", message: "must be somebody else".to_owned() });
+    /// Whether a user may write to another now. Either of the two may ask, and privileged callers.
+    ///
+    /// # Errors
+    /// `NotFound(User)`; `Denied(Credential)` for others.
+    pub async fn may_message(&self, caller: &Caller, from: UserId, to: UserId) -> Result<bool> {
+        if !caller.user().is_ok_and(|me| me == from || me == to) {
+            caller.require_privileged()?;
         }
-        Ok((ContactKey { app, user: own, contact: user }, ContactKey { app, user, contact: own }))
+        match self.access.may_address(caller, from, to, false).await {
+            Ok(()) => Ok(true),
+            Err(Error::Denied(Denial::Blocked | Denial::NotFriends)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
-    async fn policy_of(&self, app: AppNumber, user: UserId) -> Result<FriendPolicy> {
-        let user = self.store.get(&UserKey { app, user }).await?.ok_or(Error::NotFound(Noun::User))?;
-        Ok(user.settings.unwrap_or_default().friend_policy())
+    /// At most `most` contacts of a user, from a user id on. Those that are not meant are passed over.
+    async fn contacts(
+        &self,
+        app: AppNumber,
+        user: UserId,
+        which: Which,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<Contact>> {
+        let mut found = Vec::new();
+        let mut next = from;
+        loop {
+            let scan = Scan::<ContactKey>::new(tables::user(app, user), ROWS_PER_READ).from(|rest| {
+                rest.u64(next);
+            });
+            let rows = self.store.scan(scan).await?;
+            let read = rows.len();
+            next = rows.last().map_or(next, |row| row.record.user + 1);
+            let meant = rows.into_iter().map(|row| self.current(row.record)).filter(|contact| which.means(contact));
+            found.extend(meant.take(most - found.len()));
+            if found.len() == most || read < ROWS_PER_READ {
+                return Ok(found);
+            }
+        }
     }
 
-    async fn row(&self, key: &ContactKey) -> Result<Contact> {
-        Ok(self.store.get(key).await?.unwrap_or_else(|| stranger(key)))
+    /// A row as it counts now: a request that was not answered in time is none any more.
+    fn current(&self, mut row: Contact) -> Contact {
+        let waits = matches!(row.relation(), Relation::Pending | Relation::Requested);
+        if waits && self.deadline(row.since) <= self.clock.now().0 {
+            row.relation = Relation::None as i32;
+            row.reason.clear();
+        }
+        row
     }
 
-    async fn befriend(&self, caller: &Caller, own: &ContactKey, other: &ContactKey) -> Result<()> {
-        let set = |row: &mut Contact| (row.relation, row.reason) = (Relation::Friend as i32, String::new());
-        self.change(other, set).await?;
-        self.change(own, set).await?;
-        self.tell(caller, own.contact, entry::tip::Kind::FriendAccepted, "").await
+    /// Until when a request of this time can be answered.
+    fn deadline(&self, since: i64) -> i64 {
+        storage::Millis(since).plus(self.config.friend_request_window).0
     }
 
-    async fn part(&self, own: &ContactKey, other: &ContactKey) -> Result<()> {
-        let clear = |row: &mut Contact| (row.relation, row.reason) = (Relation::None as i32, String::new());
-        self.change(other, clear).await?;
-        self.change(own, clear).await?;
+    fn check_batch(&self, count: usize) -> Result<()> {
+        let most = self.config.roster_batch;
+        if count > most {
+            return Err(Error::Invalid { field: "users", message: format!("must be at most {most}") });
+        }
         Ok(())
     }
 
-    /// Changes a row under whatever else changes it; says whether that made a difference. A row that says nothing is removed.
-    async fn change<T>(&self, key: &ContactKey, change: impl Fn(&mut Contact) -> T) -> Result<bool> {
-        let mut tries = Tries::default();
-        loop {
-            let read = self.store.get(key).await?;
-            let old = read.clone().unwrap_or_else(|| stranger(key));
-            let mut new = old.clone();
-            change(&mut new);
-            if new == old {
-                return Ok(false);
-            }
-            if new.relation != old.relation {
-                new.since = self.clock.now().0;
-            }
-            let mut batch = Batch::new(key.home());
-            batch.expect_unchanged(key, read.as_ref());
-            let kept = new.relation() != Relation::None || new.blocked || !new.remark.is_empty();
-            if kept || !new.extension.is_empty() {
-                batch.put(key, &new)
-            } else {
-                batch.delete(key)
-            };
-            if tries.settled(self.store.commit(batch).await).await? {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// Tells both users' devices: who did it is the sender, whom it happened to is the tip's user.
-    async fn tell(&self, caller: &Caller, user: UserId, kind: entry::tip::Kind, text: &str) -> Result<()> {
-        let own = caller.user()?;
-        let tip = entry::Tip { kind: kind as i32, users: vec![user.0], text: text.to_owned(), ..entry::Tip::default() };
-        self.log.notice(caller.app_shared(), user, own, tip.clone()).await?;
-        self.log.notice(caller.app_shared(), own, own, tip).await
+    /// # Errors
+    /// `NotFound(User)`.
+    async fn record(&self, app: AppNumber, user: UserId) -> Result<store::User> {
+        self.users.resolve(app, &[UserRef::Id(user)]).await?.pop().flatten().ok_or(Error::NotFound(Noun::User))
     }
 }
 
-fn stranger(key: &ContactKey) -> Contact {
-    Contact { user: key.contact.0, ..store::Contact::default() }
+impl Which {
+    fn means(self, contact: &Contact) -> bool {
+        match self {
+            Self::All => contact.relation() != Relation::None || contact.blocked,
+            Self::Friends => contact.relation() == Relation::Friend,
+            Self::Blocked => contact.blocked,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
-use crate::world::{World, direct, id, issue, outgoing, text};
+use crate::world::{self, World, direct, id, issue, outgoing, text};
 use domain::conversations::{Have, ViewChange};
 use domain::groups::{GroupChange, MemberChange, NewGroup};
-use domain::messages::HistoryRange;
+use domain::messages::{HistoryRange, Imported};
 use domain::presence::Opening;
 use domain::record::Role;
+use domain::roster::{Ask, ContactChange, Friendship, Which};
 use domain::users::{NewUser, ProfileChange};
 use domain::{
     AppNumber, BootId, Caller, ConversationId, Epoch, GroupId, GroupRef, MessageId, Seq, SessionId, UserId, UserRef,
@@ -93,13 +94,21 @@ async fn try_everything(world: &World, caller: &Caller, ids: Ids) -> Vec<(&'stat
     note.note("devices.kick one", domain.devices.kick(caller, one, Some(&device), 2, "").await);
 
     note.note("roster.get", domain.roster.get(caller, one).await);
-    note.note("roster.request", domain.roster.request(caller, one, "").await);
+    note.note("roster.request", domain.roster.request(caller, one, Ask::because("")).await);
     note.note("roster.accept", domain.roster.accept(caller, one).await);
-    note.note("roster.decline", domain.roster.decline(caller, one).await);
+    note.note("roster.decline", domain.roster.decline(caller, one, "").await);
     note.note("roster.remove", domain.roster.remove(caller, one).await);
     note.note("roster.block", domain.roster.block(caller, one).await);
     note.note("roster.unblock", domain.roster.unblock(caller, one).await);
-    note.note("roster.list", domain.roster.list(caller, None, 100).await);
+    note.note("roster.list", domain.roster.list(caller, Which::All, None, 100).await);
+    note.note("roster.people", domain.roster.people(caller, &[UserRef::Id(one)]).await);
+    note.note("roster.may_message", domain.roster.may_message(caller, one, two).await);
+    note.note("roster.update", domain.roster.update(caller, one, ContactChange::default()).await);
+    note.note("roster.block_all", domain.roster.block_all(caller, &[one], Friendship::Ended).await);
+    note.note("roster.requests", domain.roster.requests(caller, None, 100).await);
+    note.note("support.supporters", domain.support.supporters(caller, 1).await);
+    note.note("support.supporter", domain.support.supporter(caller, 1).await);
+    note.note("support.find_customer", domain.support.find_customer(caller, "visitor").await);
 
     let groups = &domain.groups;
     for name in [GroupRef::Id(group), GroupRef::Number(group.0), GroupRef::Gid(group.to_string()), GroupRef::Gid(gid)] {
@@ -132,6 +141,16 @@ async fn try_everything(world: &World, caller: &Caller, ids: Ids) -> Vec<(&'stat
         note.note("messages.position", domain.messages.position(caller, conversation, message).await);
         note.note("messages.recall", domain.messages.recall(caller, conversation, Seq(1)).await);
         note.note("messages.edit", domain.messages.edit(caller, conversation, Seq(1), text("mine")).await);
+        note.note("messages.append", domain.messages.append(caller, conversation, Seq(1), "a", "mine").await);
+        let old = Imported { sender: note.ids.users[0], client_msg_id: "old".into(), content: text("mine"), said_at: 1 };
+        note.note("messages.import", domain.messages.import(caller, conversation, vec![old]).await.map(|_| ()));
+        let notice = domain.messages.notify(caller, outgoing(conversation, &format!("n{n}"), "mine")).await;
+        note.note("messages.notify", notice.map(|_| ()));
+        if let ConversationId::Group(group) = conversation {
+            note.note("messages.sweep", domain.messages.sweep(caller, group, note.ids.users[0], Seq(0)).await);
+        }
+        let set = domain.conversations.set_unread(caller, note.ids.users[0], conversation, 1).await;
+        note.note("conversations.set_unread", set);
         note.note("conversations.get", domain.conversations.get(caller, conversation).await);
         note.note("conversations.read", domain.conversations.read(caller, conversation, Seq(1)).await);
         note.note("conversations.receipts", domain.conversations.receipts(caller, conversation, Seq(0)).await);
@@ -157,7 +176,7 @@ async fn look(world: &World, alice: &Caller, bob: &Caller, group: GroupId) -> St
     for (user, other) in [(alice, bob), (bob, alice)] {
         seen.push(format!("{:?}", domain.users.find(user, &UserRef::Id(id(user))).await));
         seen.push(format!("{:?}", domain.devices.list(user, id(user)).await));
-        seen.push(format!("{:?}", domain.roster.list(user, None, 100).await));
+        seen.push(format!("{:?}", domain.roster.list(user, Which::All, None, 100).await));
         seen.push(format!("{:?}", domain.groups.list(user, None, 100).await));
         seen.push(format!("{:?}", domain.groups.members(user, group, None, 100).await));
         seen.push(format!("{:?}", domain.conversations.list(user, None, 100).await));
@@ -184,7 +203,7 @@ async fn another_apps_ids_are_nobodys() {
     let group = GroupId(other.domain.groups.create(&alice, new).await.unwrap().id);
     let sent = other.send(&alice, direct(&alice, &bob), "1", "secret-canary").await.unwrap();
     other.send(&bob, ConversationId::Group(group), "1", "secret-canary").await.unwrap();
-    other.domain.roster.request(&alice, id(&bob), "secret-canary").await.unwrap();
+    other.domain.roster.request(&alice, id(&bob), Ask::because("secret-canary")).await.unwrap();
     let device = "phone-of-alice".to_owned();
     let opening =
         Opening { boot: BootId(1), session: SessionId(77_001), platform: 1, device_id: device, client: String::new() };

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::world::{World, direct, id, outgoing, said, seqs, text};
+use crate::world::{self, World, direct, id, outgoing, said, seqs, text};
 use domain::conversations::Verdict;
 use domain::entry::Content;
 use domain::entry::entry::Body;
 use domain::messages::{HistoryRange, Outgoing, is_recalled};
 use domain::record::AppSettings;
+use domain::roster::Ask;
 use domain::units::ByteSize;
 use domain::{Config, ConversationId, Denial, Error, GroupId, MessageId, Noun, Seq, UserId};
 
@@ -145,7 +146,7 @@ async fn where_friends_only_talk_others_do_not() {
     let conversation = direct(&alice, &bob);
     let refused = world.send(&alice, conversation, "1", "x").await;
     assert!(matches!(refused, Err(Error::Denied(Denial::NotFriends))));
-    world.domain.roster.request(&alice, id(&bob), "").await.unwrap();
+    world.domain.roster.request(&alice, id(&bob), Ask::because("")).await.unwrap();
     // The policy of a new user is to be everyone's friend.
     assert_eq!(world.send(&alice, conversation, "1", "x").await.unwrap().seq, Seq(1));
 }
