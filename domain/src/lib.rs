@@ -183,6 +183,7 @@ impl Domain {
             counters: counters.clone(),
             directory,
             users: users.clone(),
+            devices: devices.clone(),
             presence: presence.clone(),
             events: events.clone(),
             log,

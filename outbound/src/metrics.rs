@@ -8,7 +8,7 @@ pub(crate) const GIVEN_UP: &str = "linnet_outbox_given_up_total";
 pub(crate) const REQUEST_SECONDS: &str = "linnet_outbound_request_seconds";
 
 /// Tells the recorder, if there is one, what the names mean.
-pub fn describe() {
+pub(crate) fn describe() {
     use ::metrics::{describe_counter, describe_histogram};
 
     describe_counter!(DELIVERIES, "Deliveries to push providers, by provider and outcome.");

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Address to listen on. Default `127.0.0.1:8080`; port 0 picks one.
     pub listen: String,
+    /// What URLs of this service begin with where clients are given some, as `https://im.example.com`.
+    /// Default empty: what the client called the service by.
+    pub public_url: String,
     /// App of tim and maxim calls that name none in the header `app_id`. Default `demo`.
     pub default_app: String,
 
@@ -48,6 +51,9 @@ pub struct Config {
     /// How long the body of a request may take. Default 15s.
     #[serde(with = "duration")]
     pub body_timeout: Duration,
+    /// How long an upload may take. Default 10m.
+    #[serde(with = "duration")]
+    pub upload_timeout: Duration,
     /// How long a request may take once it has been read. Default 30s.
     #[serde(with = "duration")]
     pub request_timeout: Duration,
@@ -69,6 +75,12 @@ pub struct Config {
 
     /// Most users in one call that takes a list of them. Default 500. A longer list is refused.
     pub max_users_per_call: usize,
+    /// Most public groups in one list that has no pages. Default 500.
+    pub max_listed_groups: usize,
+    /// Most users whose uids openim's `/manager/get_all_users_uid` lists. Default 1000000. Where there are more, the call is refused.
+    ///
+    /// Worst case in memory: 100 bytes for each, times the calls at the same time.
+    pub openim_max_uids: usize,
     /// Good for how long a tenured sign is. Default 7d.
     #[serde(with = "duration")]
     pub tenured_sign_lifetime: Duration,
@@ -78,6 +90,10 @@ pub struct Config {
     /// Good for how long a maxim token is. Default 30d.
     #[serde(with = "duration")]
     pub maxim_token_lifetime: Duration,
+    /// Whether gobelieve's `/auth/customer` asks for the app's key. Default false, as its document has it.
+    ///
+    /// Worst case: whoever knows an app's number and what it calls a customer can be that customer. Set it where these can be guessed.
+    pub gobelieve_customer_key: bool,
     /// Good for how long an openim token is. Default 7d.
     #[serde(with = "duration")]
     pub openim_token_lifetime: Duration,
@@ -87,6 +103,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            public_url: String::new(),
             default_app: "demo".into(),
             max_connections: 10_000,
             max_connections_per_address: 2_000,
@@ -103,6 +120,7 @@ impl Default for Config {
             first_request_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(15),
+            upload_timeout: Duration::from_secs(600),
             request_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             h2_ping_interval: Duration::from_secs(20),
@@ -110,9 +128,12 @@ impl Default for Config {
             ready_timeout: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(15),
             max_users_per_call: 500,
+            openim_max_uids: 1_000_000,
+            max_listed_groups: 500,
             tenured_sign_lifetime: Duration::from_secs(7 * 86_400),
             tim_token_lifetime: Duration::from_secs(30 * 86_400),
             maxim_token_lifetime: Duration::from_secs(30 * 86_400),
+            gobelieve_customer_key: false,
             openim_token_lifetime: Duration::from_secs(7 * 86_400),
         }
     }

@@ -9,6 +9,7 @@ use rand::Rng as _;
 
 use crate::config::Config;
 use crate::dialect::Fault;
+use crate::stream::Stream;
 
 /// A request, read to its end.
 #[derive(Debug, Clone)]
@@ -23,8 +24,10 @@ pub struct Call {
     pub path_values: Vec<(String, String)>,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, within `max_body`.
+    /// Its body, within `max_body`; empty where the handler reads it as it comes.
     pub body: Bytes,
+    /// Its body as it comes, of routes that say so.
+    pub stream: Stream,
     /// Where it came from, if over a socket.
     pub peer: Option<IpAddr>,
     /// When it had been read.
@@ -89,6 +92,17 @@ pub fn fresh_id() -> String {
 pub(crate) async fn nobody(domain: &Domain, config: &Config, call: &Call) -> Result<Caller, domain::Error> {
     let app = call.header("app_id").unwrap_or(&config.default_app);
     domain.apps.anonymous(app).await
+}
+
+/// What URLs of this service begin with, as the client of a call sees it: `public_url`, or else what the client called it by.
+#[must_use]
+pub fn base_url(config: &Config, call: &Call) -> String {
+    if !config.public_url.is_empty() {
+        return config.public_url.trim_end_matches('/').to_owned();
+    }
+    let host = call.header("host").unwrap_or(&config.listen);
+    let scheme = call.header("x-forwarded-proto").filter(|scheme| *scheme == "https").unwrap_or("http");
+    format!("{scheme}://{host}")
 }
 
 impl Call {

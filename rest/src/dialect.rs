@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::context::Call;
+use crate::context::{Call, nobody};
 
 /// One system's documented HTTP API.
 pub trait Dialect: Sized + Send + Sync + 'static {
@@ -33,6 +33,15 @@ pub trait Dialect: Sized + Send + Sync + 'static {
         call: &Call,
         access: Self::Access,
     ) -> impl Future<Output = Result<Caller, Self::Error>> + Send;
+
+    /// In whose app a `public` route is called. Runs before the handler. The default is the header `app_id`, or else `default_app`.
+    fn nobody(
+        domain: &Domain,
+        config: &Config,
+        call: &Call,
+    ) -> impl Future<Output = Result<Caller, Self::Error>> + Send {
+        async { Ok(nobody(domain, config, call).await?) }
+    }
 
     /// The answer of a call that went well.
     fn ok<T: Serialize>(shape: Self::Shape, value: &T) -> Response;

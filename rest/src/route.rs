@@ -22,10 +22,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::config::Config;
-use crate::context::{Anonymous, Call, Cx, nobody};
+use crate::context::{Anonymous, Call, Cx};
 use crate::dialect::{Dialect, Fault};
 use crate::input::Input;
-use crate::openapi::{Components, OperationDoc};
+use crate::openapi::{Components, OperationDoc, noun_of};
 
 /// A set of HTTP methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,10 @@ pub struct Route<D: Dialect> {
     summary: &'static str,
     description: &'static str,
     cors: bool,
+    streams: bool,
+    answers: &'static [RawAnswer],
+    /// Where the handler is: `rest::maxim::groups::create`.
+    module: &'static str,
     handler: Arc<Typed<D>>,
     input: fn(&mut OperationDoc),
     output: fn(&mut Components) -> Value,
@@ -109,7 +113,8 @@ where
                 finish::<D, O>(shape, answer_call::<D, I, O, F, Fut>(&state, call, access, handler).await)
             })
         };
-    Route::new::<I, O>(methods, path, Some(D::Access::default()), Arc::new(typed))
+    let module = std::any::type_name::<F>();
+    Route { module, ..Route::new::<I, O>(methods, path, Some(D::Access::default()), Arc::new(typed)) }
 }
 
 /// A route that anyone may call.
@@ -124,7 +129,53 @@ where
     let typed = move |state: Arc<State>, call: Call, _: D::Access, shape: D::Shape| -> BoxFuture<'static, Response> {
         Box::pin(async move { finish::<D, O>(shape, answer_public::<D, I, O, F, Fut>(&state, call, handler).await) })
     };
-    Route::new::<I, O>(methods, path, None, Arc::new(typed))
+    let module = std::any::type_name::<F>();
+    Route { module, ..Route::new::<I, O>(methods, path, None, Arc::new(typed)) }
+}
+
+/// As [`on`], for a handler that makes the whole answer itself: bytes, or a way elsewhere. `answers` are its statuses other than errors.
+pub fn raw<D, I, F, Fut>(methods: Methods, path: &'static str, answers: &'static [RawAnswer], handler: F) -> Route<D>
+where
+    D: Dialect,
+    I: Input<D>,
+    F: Fn(Cx, I) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response, D::Error>> + Send + 'static,
+{
+    let typed = move |state: Arc<State>, call: Call, access: D::Access, _: D::Shape| -> BoxFuture<'static, Response> {
+        Box::pin(async move {
+            answer_call::<D, I, Response, F, Fut>(&state, call, access, handler).await.unwrap_or_else(refuse::<D>)
+        })
+    };
+    let module = std::any::type_name::<F>();
+    Route { module, answers, ..Route::new::<I, ()>(methods, path, Some(D::Access::default()), Arc::new(typed)) }
+}
+
+/// As [`raw`], for anyone.
+pub fn raw_public<D, I, F, Fut>(methods: Methods, path: &'static str, answers: &'static [RawAnswer], handler: F) -> Route<D>
+where
+    D: Dialect,
+    I: Input<D>,
+    F: Fn(Anonymous, I) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response, D::Error>> + Send + 'static,
+{
+    let typed = move |state: Arc<State>, call: Call, _: D::Access, _: D::Shape| -> BoxFuture<'static, Response> {
+        Box::pin(async move {
+            answer_public::<D, I, Response, F, Fut>(&state, call, handler).await.unwrap_or_else(refuse::<D>)
+        })
+    };
+    let module = std::any::type_name::<F>();
+    Route { module, answers, ..Route::new::<I, ()>(methods, path, None, Arc::new(typed)) }
+}
+
+/// An answer that a handler makes itself.
+#[derive(Debug, Clone, Copy)]
+pub struct RawAnswer {
+    /// Its status.
+    pub status: u16,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What its body is; none where it has none.
+    pub content_type: Option<&'static str>,
 }
 
 async fn answer_call<D, I, O, F, Fut>(state: &State, call: Call, access: D::Access, handler: F) -> Result<O, D::Error>
@@ -153,7 +204,7 @@ where
     F: Fn(Anonymous, I) -> Fut,
     Fut: Future<Output = Result<O, D::Error>>,
 {
-    let nobody = nobody(&state.domain, &state.config, &call).await?;
+    let nobody = D::nobody(&state.domain, &state.config, &call).await?;
     let input = I::read(&call)?;
     let cx = Anonymous {
         domain: state.domain.clone(),
@@ -168,17 +219,19 @@ where
 fn finish<D: Dialect, O: Serialize>(shape: D::Shape, result: Result<O, D::Error>) -> Response {
     match result {
         Ok(value) => D::ok(shape, &value),
-        Err(error) => {
-            match D::cause(&error) {
-                Some(domain::Error::Unavailable(cause)) => {
-                    tracing::warn!(dialect = D::NAME, %cause, "the store is unavailable")
-                }
-                Some(domain::Error::Full) => tracing::warn!(dialect = D::NAME, "the disk is full"),
-                _ => {}
-            }
-            D::error(error)
-        }
+        Err(error) => refuse::<D>(error),
     }
+}
+
+fn refuse<D: Dialect>(error: D::Error) -> Response {
+    match D::cause(&error) {
+        Some(domain::Error::Unavailable(cause)) => {
+            tracing::warn!(dialect = D::NAME, %cause, "the store is unavailable")
+        }
+        Some(domain::Error::Full) => tracing::warn!(dialect = D::NAME, "the disk is full"),
+        _ => {}
+    }
+    D::error(error)
 }
 
 impl<D: Dialect> Route<D> {
@@ -196,6 +249,9 @@ impl<D: Dialect> Route<D> {
             summary: "",
             description: "",
             cors: false,
+            streams: false,
+            answers: &[],
+            module: "",
             handler,
             input: I::describe,
             output: Components::schema_of::<O>,
@@ -230,18 +286,42 @@ impl<D: Dialect> Route<D> {
         self
     }
 
+    /// Leaves the body for the handler to read as it comes, in the time that uploads have, however long it is.
+    #[must_use]
+    pub fn streams(mut self) -> Self {
+        self.streams = true;
+        self
+    }
+
     /// Forgets the dialect's type, so that one router serves them all.
     pub(crate) fn erase(self) -> Endpoint {
-        let Self { methods, path, access, shape, summary, description, cors, handler, input, output } = self;
+        let Self {
+            methods,
+            path,
+            access,
+            shape,
+            summary,
+            description,
+            cors,
+            streams,
+            answers,
+            module,
+            handler,
+            input,
+            output,
+        } = self;
         Endpoint {
             dialect: D::NAME,
             methods,
             path,
             public: access.is_none(),
+            noun: noun_of(module),
             scheme: access.and_then(D::scheme_of),
             summary,
             description,
             cors,
+            streams,
+            answers,
             handler: Arc::new(move |state, call| handler(state, call, access.unwrap_or_default(), shape)),
             refuse: |fault| D::error(D::Error::from(fault)),
             preflight: D::preflight,
@@ -261,10 +341,14 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Whether anyone may call it.
     pub public: bool,
+    /// What it is about, as the code names it.
+    pub noun: &'static str,
     pub(crate) scheme: Option<&'static str>,
     pub(crate) summary: &'static str,
     pub(crate) description: &'static str,
     pub(crate) cors: bool,
+    pub(crate) streams: bool,
+    pub(crate) answers: &'static [RawAnswer],
     pub(crate) handler: Arc<Erased>,
     pub(crate) refuse: fn(Fault) -> Response,
     pub(crate) preflight: fn() -> Response,

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use crate::context::Call;
 use crate::dialect::Fault;
 use crate::route::{Endpoint, State};
+use crate::stream::Stream;
 use crate::tables::Table;
 use crate::{answer, metrics};
 
@@ -32,7 +33,7 @@ use crate::{answer, metrics};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// The endpoints of one path: one or more methods, one dialect.
+/// The endpoints of one path, whatever names stand in it: one or more methods, one dialect.
 struct PathTable {
     endpoints: Vec<Endpoint>,
     state: Arc<State>,
@@ -42,12 +43,13 @@ struct PathTable {
 /// The routes of all tables.
 pub(crate) fn router(tables: Vec<Table>, state: &Arc<State>) -> Router {
     let slots = Arc::new(Semaphore::new(state.config.max_requests));
-    let mut paths: BTreeMap<&'static str, Vec<Endpoint>> = BTreeMap::new();
+    let mut paths: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
     for endpoint in tables.into_iter().flat_map(|table| table.endpoints) {
-        paths.entry(endpoint.path).or_default().push(endpoint);
+        paths.entry(shape(endpoint.path)).or_default().push(endpoint);
     }
     let mut router = Router::new();
-    for (path, endpoints) in paths {
+    for endpoints in paths.into_values() {
+        let path = endpoints[0].path;
         let table = Arc::new(PathTable { endpoints, state: Arc::clone(state), slots: Arc::clone(&slots) });
         router = router.route(
             path,
@@ -58,6 +60,19 @@ pub(crate) fn router(tables: Vec<Table>, state: &Arc<State>) -> Router {
         );
     }
     router.fallback(async || unknown())
+}
+
+/// A path without the names in it: endpoints whose paths differ in names alone share one.
+fn shape(path: &str) -> String {
+    path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// Gives the values of a path the names that the endpoint knows them by.
+fn rename(values: &mut [(String, String)], path: &str) {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    for ((name, _), known) in values.iter_mut().zip(names) {
+        known.clone_into(name);
+    }
 }
 
 /// What a path that belongs to no dialect is answered.
@@ -102,11 +117,17 @@ impl PathTable {
         let config = &self.state.config;
         let _slot = self.slots.try_acquire().map_err(|_| Fault::Busy)?;
         let (parts, body) = request.into_parts();
-        let body = read_body(&parts.headers, body, config.max_body.0, config.body_timeout).await?;
-        let call = call(parts, body, self.state.clock.now()).await?;
+        let (body, stream, timeout) = if endpoint.streams {
+            (Bytes::new(), Stream::new(body), config.upload_timeout)
+        } else {
+            let body = read_body(&parts.headers, body, config.max_body.0, config.body_timeout).await?;
+            (body, Stream::default(), config.request_timeout)
+        };
+        let mut call = Call { stream, ..call(parts, body, self.state.clock.now()).await? };
+        rename(&mut call.path_values, endpoint.path);
         // A handler that panics is a mistake of ours; its client gets an answer in the usual form, and the others get on.
         let handled = AssertUnwindSafe((endpoint.handler)(Arc::clone(&self.state), call)).catch_unwind();
-        match tokio::time::timeout(config.request_timeout, handled).await {
+        match tokio::time::timeout(timeout, handled).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(_)) => {
                 metrics::panicked();
@@ -148,6 +169,7 @@ async fn call(mut parts: Parts, body: Bytes, arrived: Millis) -> Result<Call, Fa
         path_values,
         headers: parts.headers,
         body,
+        stream: Stream::default(),
         arrived,
     })
 }

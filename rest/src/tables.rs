@@ -28,6 +28,7 @@ pub fn tables() -> Vec<Table> {
         table(crate::gobelieve::routes()),
         table(crate::tim::routes()),
         table(crate::maxim::routes()),
+        table(crate::media::routes()),
     ]
 }
 

@@ -170,11 +170,32 @@ pub(crate) enum AppCommand {
         /// 1:1 messages pass between friends only.
         #[arg(long)]
         friends_only: bool,
+        /// Nobody registers themselves: the app's server makes its users.
+        #[arg(long)]
+        registration_closed: bool,
+    },
+    /// Change an app's settings; what is left out stays. A running server follows within a second.
+    #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+    Set {
+        id: String,
+        /// Whether 1:1 messages pass between friends only.
+        #[arg(long, value_name = "BOOL", group = "change")]
+        friends_only: Option<bool>,
+        /// Whether people may register themselves; if not, the app's server makes its users.
+        #[arg(long, value_name = "BOOL", group = "change")]
+        registration_open: Option<bool>,
+        /// How long messages are kept, as `90d`; `0s` for ever. Holds for messages sent from now on.
+        #[arg(long, value_name = "SPAN", group = "change")]
+        retention: Option<String>,
     },
     /// List all apps.
     List,
     /// Show one app.
     Show { id: String },
+    /// Ask an app's own server before messages are sent, or tell it after; without a URL, show what is set.
+    Webhook(WebhookArgs),
+    /// Limit how many messages each user may send; without a number, show the limit.
+    Limit(LimitArgs),
     /// Give an app a new key and secret; the old ones stop working within a second.
     Rotate { id: String },
     /// Delete an app with its users and messages.
@@ -184,6 +205,43 @@ pub(crate) enum AppCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WebhookArgs {
+    pub(crate) id: String,
+    /// Asked before a message is sent; answers {"pass": true}, {"pass": false}, or with another "text".
+    #[arg(long, value_name = "URL")]
+    pub(crate) before: Option<String>,
+    /// Told after a message was sent, at least once. What is not named is removed.
+    #[arg(long, value_name = "URL")]
+    pub(crate) after: Option<String>,
+    /// Signs the requests; one is made up if none is given.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) secret: Option<String>,
+    /// How long an answer may take, as `500ms`.
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) timeout: Option<String>,
+    /// Refuse messages while the app's server does not answer; else they pass.
+    #[arg(long)]
+    pub(crate) fail_closed: bool,
+    /// Remove both.
+    #[arg(long, conflicts_with_all = ["before", "after"])]
+    pub(crate) remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    pub(crate) id: String,
+    /// Most messages in the span.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) messages: Option<u32>,
+    /// The span, of a second to a day.
+    #[arg(long, value_name = "SPAN", default_value = "1m")]
+    pub(crate) per: String,
+    /// Remove the limit.
+    #[arg(long, conflicts_with = "messages")]
+    pub(crate) none: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) gateway: gateway::Config,
     /// The HTTP service for app servers.
     pub(crate) rest: rest::Config,
+    /// Requests that Linnet itself makes: to push providers and to apps' webhooks.
+    pub(crate) outbound: outbound::Config,
 }
 
 /// Logs.
@@ -115,6 +117,7 @@ impl Default for Config {
             domain: domain::Config::default(),
             gateway: gateway::Config::default(),
             rest: rest::Config::default(),
+            outbound: outbound::Config::default(),
         }
     }
 }
@@ -160,6 +163,9 @@ impl Config {
         }
         if !layers.has(&["store", "rocks", "directory"]) {
             config.store.rocks.directory = config.data_dir.join("store");
+        }
+        if !layers.has(&["domain", "files", "location"]) {
+            config.domain.files.location = config.data_dir.join("files").display().to_string();
         }
         config.validate()?;
         Ok(config)

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use domain::{Clock, Domain, Outlet, record};
 use gateway::{Certs, Gateway, Hub};
 use metrics_exporter_prometheus::PrometheusHandle;
+use outbound::{Http, Outbound};
 use prost::Message;
 use storage::{Bus, Store, StoreServer, Subscription};
 use tokio::net::TcpListener;
@@ -34,11 +35,12 @@ pub(crate) struct Process {
     probes: Option<(SocketAddr, CancellationToken)>,
 }
 
-/// The parts of a process that owns the store: it answers for it, and hears what others did.
+/// The parts of a process that owns the store: it answers for it, hears what others did, and does what is left in the outbox.
 struct Owner {
     stop: CancellationToken,
     socket: JoinHandle<()>,
     listener: JoinHandle<()>,
+    outbound: Outbound,
 }
 
 /// The REST service on its socket.
@@ -61,6 +63,7 @@ impl Process {
             let bus = Bus::connect(&config.store.remote);
             // The gateway may come later than this process: until then, requests are answered 503.
             let domain = Domain::new(store.clone(), clock.clone(), Outlet::Bus(bus), config.domain.clone());
+            install_webhooks(config, &clock, &domain);
             (domain, store, None, None)
         } else {
             let (domain, store, owner, gateway) = start_owner(config, &clock).await?;
@@ -164,6 +167,11 @@ impl Process {
     }
 }
 
+/// Lets a process ask apps' servers about messages.
+fn install_webhooks(config: &Config, clock: &Clock, domain: &Domain) {
+    domain.webhooks.install(Arc::new(outbound::Webhooks::new(Http::new(&config.outbound), clock.clone())));
+}
+
 /// The store, its socket, and the gateway over it.
 async fn start_owner(config: &Config, clock: &Clock) -> Result<(Domain, Store, Owner, Gateway)> {
     let directory = &config.store.rocks.directory;
@@ -173,6 +181,7 @@ async fn start_owner(config: &Config, clock: &Clock) -> Result<(Domain, Store, O
     let hub = Hub::new(config.gateway.clone());
     let outlet = Outlet::Here(Arc::clone(&hub) as Arc<dyn domain::Deliver>);
     let domain = Domain::open(store.clone(), clock.clone(), outlet, config.domain.clone()).await?;
+    install_webhooks(config, clock, &domain);
     let identity = tls::load(config).context("certificate")?;
     if identity.self_signed {
         tracing::warn!(
@@ -182,12 +191,12 @@ async fn start_owner(config: &Config, clock: &Clock) -> Result<(Domain, Store, O
     }
     let certs = Certs::new(identity.chain, identity.key).context("certificate")?;
     let gateway = Gateway::start(domain.clone(), hub, clock.clone(), Some(certs)).await.context("gateway")?;
-    let owner = Owner::start(config, &store, bus, &domain)?;
+    let owner = Owner::start(config, clock, &store, bus, &domain)?;
     Ok((domain, store, owner, gateway))
 }
 
 impl Owner {
-    fn start(config: &Config, store: &Store, bus: Bus, domain: &Domain) -> Result<Self> {
+    fn start(config: &Config, clock: &Clock, store: &Store, bus: Bus, domain: &Domain) -> Result<Self> {
         let path = config.store.server.socket.display();
         let server = StoreServer::bind(&config.store.server)
             .with_context(|| format!("cannot listen on the store socket {path}"))?;
@@ -195,10 +204,13 @@ impl Owner {
         let heard = bus.subscribe(BUS_CAPACITY);
         let listener = tokio::spawn(pass_on(heard, domain.clone(), stop.clone()));
         let serving = server.serve(store.clone(), bus, domain::TABLES, stop.clone().cancelled_owned());
-        Ok(Self { stop, socket: tokio::spawn(serving), listener })
+        let http = Http::new(&config.outbound);
+        let outbound = Outbound::start(domain.clone(), clock.clone(), http, &config.outbound);
+        Ok(Self { stop, socket: tokio::spawn(serving), listener, outbound })
     }
 
     async fn stop(self) {
+        self.outbound.stop().await;
         self.stop.cancel();
         let _ = tokio::join!(self.socket, self.listener);
     }
@@ -214,8 +226,10 @@ async fn pass_on(mut heard: Subscription, domain: Domain, stop: CancellationToke
         match event.map(record::Event::decode) {
             Ok(Ok(event)) => domain.receive(event).await,
             Ok(Err(error)) => tracing::warn!(%error, "another process published what is no event"),
-            // Devices see the hole with the next entry, and ask for what is missing.
-            Err(lagged) => tracing::warn!(missed = lagged.missed, "events of other processes were missed"),
+            Err(lagged) => {
+                tracing::warn!(missed = lagged.missed, "events of other processes were missed: devices synchronise");
+                domain.miss();
+            }
         }
     }
 }

@@ -7,4 +7,5 @@ mod fake;
 mod messages;
 mod providers;
 mod tasks;
+mod webhooks;
 mod world;

@@ -13,7 +13,7 @@ use domain::apps::NewApp;
 use domain::entry::content::Kind;
 use domain::entry::{Content, Text};
 use domain::messages::Outgoing;
-use domain::push::Binding;
+use domain::push::{Binding, DeviceRef};
 use domain::record::{PushChannel, PushProvider, event};
 use domain::tokens::Issue;
 use domain::users::NewUser;
@@ -75,7 +75,7 @@ impl World {
 
     pub async fn bind(&self, user: &Caller, device: &str, provider: PushProvider, token: &str) {
         let binding = Binding { provider, token: token.into(), channel: String::new() };
-        self.domain.push.bind(user, device, binding).await.unwrap();
+        self.domain.push.bind(user, DeviceRef::Id(device), binding).await.unwrap();
     }
 
     /// Lets Alice say something to Bob.
@@ -109,11 +109,15 @@ pub async fn user(domain: &Domain, server: &Caller, uid: &str) -> Caller {
 }
 
 pub async fn say(domain: &Domain, from: &Caller, to: &Caller, text: &str) {
+    try_say(domain, from, to, text).await.unwrap();
+}
+
+pub async fn try_say(domain: &Domain, from: &Caller, to: &Caller, text: &str) -> domain::Result<()> {
     let content = Content { kind: Some(Kind::Text(Text { text: text.into() })), ..Content::default() };
     let conversation = ConversationId::direct(id(from), id(to));
     let client_msg_id = text.into();
     let message = Outgoing { conversation, client_msg_id, content, online_only: false };
-    domain.messages.send(from, message).await.unwrap();
+    domain.messages.send(from, message).await.map(|_| ())
 }
 
 pub fn id(caller: &Caller) -> UserId {

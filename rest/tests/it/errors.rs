@@ -1,6 +1,6 @@
 //! What a broken request is answered: each dialect's own form, on each of its routes, and never a framework's word or a 5xx.
 
-use crate::world::{Answer, SECRET, World, basic};
+use crate::world::{ADMIN, Answer, SECRET, World, basic};
 use axum::body::Body;
 use domain::tokens::Issue;
 use domain::units::ByteSize;
@@ -14,7 +14,7 @@ async fn open() -> (World, Vec<(&'static str, String)>) {
     let config = Config { max_body: ByteSize(4096), ..Config::default() };
     let world = World::with(config).await;
     let operator = world.domain.apps.operator(AppNumber(7)).await.unwrap();
-    let new = NewUser { uid: Some(world::ADMIN.into()), ..NewUser::default() };
+    let new = NewUser { uid: Some(ADMIN.into()), ..NewUser::default() };
     let user = world.domain.users.create(&operator, new).await.unwrap();
     let issue = Issue { dialect: "openim", platform: 0, lifetime: None, repeatable: false };
     let token = world.domain.tokens.issue(&operator, UserId(user.id), issue).await.unwrap().text;
@@ -52,7 +52,7 @@ async fn ask(
 }
 
 /// That an answer is an error in the dialect's form; its message.
-fn form(dialect: &str, answer: &Answer) -> Result<String, String> {
+pub fn form(dialect: &str, answer: &Answer) -> Result<String, String> {
     let body: Value = serde_json::from_str(&answer.text).map_err(|_| format!("no JSON: {:?}", answer.text))?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let message = match dialect {
@@ -65,6 +65,7 @@ fn form(dialect: &str, answer: &Answer) -> Result<String, String> {
         }
         "tim" => (body["code"].as_i64().is_some_and(|code| code != 0)).then(|| text(&body["msg"])).flatten(),
         "maxim" => (body["code"].as_i64().is_some_and(|code| code != 200)).then(|| text(&body["message"])).flatten(),
+        "media" => (answer.status >= 400).then(|| text(&body["message"])).flatten(),
         other => return Err(format!("no such dialect: {other}")),
     };
     if answer.status >= 500 {

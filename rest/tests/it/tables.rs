@@ -6,7 +6,55 @@ use crate::world::World;
 use serde_json::Value;
 
 /// Paths that serve what the documents leave open; they are in no document's list.
-const BESIDE: [(&str, &str, &str); 1] = [("tim", "POST", "/group_member/addGroupMember")];
+const BESIDE: &[(&str, &str, &str)] = &[
+    ("tim", "POST", "/group_member/addGroupMember"),
+    ("gobelieve", "PATCH", "/users/{uid}"),
+    ("gobelieve", "POST", "/customer/register"),
+    ("gobelieve", "POST", "/stores"),
+    ("gobelieve", "GET", "/stores"),
+    ("gobelieve", "DELETE", "/stores/{store_id}"),
+    ("gobelieve", "GET", "/stores/{store_id}/supporters"),
+    ("gobelieve", "POST", "/stores/{store_id}/supporters"),
+    ("gobelieve", "DELETE", "/stores/{store_id}/supporters/{uid}"),
+    ("tenured", "POST", "/v1/add_friend"),
+    ("tenured", "POST", "/v1/get_friend"),
+    ("tenured", "POST", "/v1/get_all_friend"),
+    ("tenured", "POST", "/v1/import_friend"),
+    ("tenured", "POST", "/v1/update_friend"),
+    ("tenured", "POST", "/v1/delete_friend"),
+    ("tenured", "POST", "/v1/delete_all_friend"),
+    ("tenured", "POST", "/v1/add_blacklist"),
+    ("tenured", "POST", "/v1/delete_blacklist"),
+    ("tenured", "POST", "/v1/get_blacklist"),
+    ("tenured", "POST", "/v1/add_friend_group"),
+    ("tenured", "POST", "/v1/delete_friend_group"),
+    ("gobelieve", "POST", "/device/bind"),
+    ("gobelieve", "POST", "/device/unbind"),
+    ("gobelieve", "POST", "/images"),
+    ("gobelieve", "POST", "/audios"),
+    ("gobelieve", "POST", "/files"),
+    ("gobelieve", "POST", "/v2/images"),
+    ("gobelieve", "POST", "/v2/audios"),
+    ("gobelieve", "POST", "/v2/files"),
+    ("media", "POST", "/media/{app}"),
+    ("media", "GET", "/media/{app}/{link}"),
+    ("media", "GET", "/images/{name}"),
+    ("media", "GET", "/audios/{name}"),
+    ("media", "GET", "/files/{name}"),
+    ("tenured", "POST", "/v1/add_dirty_words"),
+    ("tenured", "POST", "/v1/get_dirty_words"),
+    ("tenured", "POST", "/v1/delete_dirty_words"),
+    ("tenured", "POST", "/v1/set_global_mute"),
+    ("tenured", "POST", "/v1/get_global_mute"),
+    ("tenured", "POST", "/v1/send_message"),
+    ("tenured", "POST", "/v1/batch_send_message"),
+    ("tenured", "POST", "/v1/import_message"),
+    ("tenured", "POST", "/v1/send_group_message"),
+    ("tenured", "POST", "/v1/send_group_system_message"),
+    ("tenured", "POST", "/v1/recall_group_message"),
+    ("tenured", "POST", "/v1/delete_group_user_message"),
+    ("tenured", "POST", "/v1/set_group_unread"),
+];
 
 fn listed(state: &str) -> BTreeSet<(String, String, String)> {
     let rows = include_str!("../../endpoints.tsv").lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
@@ -29,7 +77,7 @@ fn served() -> BTreeSet<(String, String, String)> {
 #[test]
 fn the_list_says_what_is_served() {
     let mut served = served();
-    for (dialect, method, path) in BESIDE {
+    for (dialect, method, path) in BESIDE.iter().copied() {
         assert!(served.remove(&(dialect.into(), method.into(), path.into())), "{method} {path} is not served");
     }
     let listed = listed("served");
@@ -68,12 +116,18 @@ async fn the_document_describes_the_routes_and_nothing_else() {
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            described.insert((operation["tags"][0].as_str().unwrap().to_owned(), method.to_uppercase(), path.clone()));
+            let (dialect, _) = operation["tags"][0].as_str().unwrap().split_once(": ").unwrap();
+            described.insert((dialect.to_owned(), method.to_uppercase(), path.clone()));
         }
     }
     assert_eq!(described, served());
-    let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
-    assert_eq!(tags, rest::tables().iter().map(|table| table.dialect).collect::<Vec<_>>());
+    let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let used: BTreeSet<_> = operations(&document).map(|operation| operation["tags"][0].as_str().unwrap()).collect();
+    assert_eq!(tags, used, "one tag per dialect and noun: a handler's file tells the noun, see `openapi/nouns.rs`");
+}
+
+fn operations(document: &Value) -> impl Iterator<Item = &Value> {
+    document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values())
 }
 
 #[tokio::test]
