@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::apps::NewApp;
+use domain::files::FilesConfig;
 use domain::{AppNumber, Audience, Clock, Deliver, Domain, Millis, Outlet, record};
 use http_body_util::BodyExt as _;
 use md5::{Digest as _, Md5};
@@ -34,6 +35,7 @@ impl Deliver for Nobody {
 pub struct World {
     pub service: Service,
     pub domain: Domain,
+    pub store: Store,
     pub clock: Clock,
 }
 
@@ -65,7 +67,9 @@ impl World {
     /// Over a store that the test keeps a hold of.
     pub async fn over(store: Store, clock: Clock, config: Config) -> Self {
         let outlet = Outlet::Here(Arc::new(Nobody));
-        let domain = Domain::open(store, clock.clone(), outlet, domain::Config::default()).await.unwrap();
+        let files = FilesConfig { location: "memory:".into(), ..FilesConfig::default() };
+        let limits = domain::Config { files, ..domain::Config::default() };
+        let domain = Domain::open(store.clone(), clock.clone(), outlet, limits).await.unwrap();
         for (id, number, secret) in [("demo", 7, SECRET), ("other", 8, OTHER_SECRET)] {
             let new = NewApp {
                 id: Some(id.into()),
@@ -79,7 +83,7 @@ impl World {
         }
         let render = Arc::new(|| "linnet_up 1\n".to_owned());
         let service = Service::new(domain.clone(), clock.clone(), config, Version::default(), render);
-        Self { service, domain, clock }
+        Self { service, domain, store, clock }
     }
 
     /// Sends a request to the routes.
