@@ -7,31 +7,64 @@
 //!
 //! What dialects forbid beyond this (who may invite to which kind of group) is their own; privileged callers may do everything.
 
+mod announcements;
+mod applications;
+mod blocks;
 mod change;
 mod create;
+mod fields;
+mod find;
+mod invitations;
+mod marks;
+mod members;
 mod membership;
+mod qr;
+mod rooms;
+mod search;
+mod shared_files;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::store::{GroupKind, Role};
 use proto::{entry, store};
-use storage::{Batch, Home, Key, Rest, Scan, Store, Table};
+use storage::{Batch, Clock, Home, Key, Rest, Store, Table};
 
 use crate::caller::Caller;
 use crate::config::Config;
-use crate::conversations::{MembershipKey, Page};
 use crate::counters::Counters;
 use crate::error::{Denial, Error, Noun, Result};
-use crate::ids::{AppNumber, ConversationId, GroupId, GroupRef, UserId};
+use crate::ids::{AppNumber, ConversationId, GroupId, UserId};
 use crate::log::{Changes, Draft, Log};
-use crate::names::{Names, Space};
-use crate::{page, tables};
+use crate::names::Names;
+use crate::tables;
 
+#[cfg(test)]
+pub(crate) use announcements::AnnouncementKey;
+#[cfg(test)]
+pub(crate) use applications::ApplicationKey;
+pub use applications::Applied;
+pub(crate) use blocks::BarredKey;
 pub use change::{GroupChange, MemberChange};
 pub use create::NewGroup;
+pub use fields::{CustomField, read_fields, write_fields};
+#[cfg(test)]
+pub(crate) use invitations::InvitationKey;
+pub use invitations::Invited;
+#[cfg(test)]
+pub(crate) use marks::{Mark, MemberMarkKey};
+pub use members::Counted;
 pub use membership::Added;
 pub(crate) use membership::role_in;
+pub use qr::JoinCode;
+#[cfg(test)]
+pub(crate) use rooms::RoomCountKey;
+#[cfg(test)]
+pub(crate) use search::PublicGroupKey;
+#[cfg(test)]
+pub(crate) use shared_files::SharedFileKey;
+pub use shared_files::NewSharedFile;
 
 /// A group's own record.
 ///
@@ -76,6 +109,7 @@ impl Key for MemberKey {
 #[derive(Debug)]
 pub struct Groups {
     store: Store,
+    clock: Clock,
     counters: Counters,
     names: Names,
     log: Arc<Log>,
@@ -90,15 +124,25 @@ struct Limits {
     name: usize,
     text: usize,
     capacity: u32,
+    super_capacity: u32,
     batch: usize,
     page: usize,
+    members_page: usize,
+    blocked: usize,
+    request_window: Duration,
+    request_kept: Duration,
+    join_code_lifetime: Duration,
+    announcements: usize,
+    files: usize,
+    room_count_window: Duration,
 }
 
 impl Groups {
-    pub(crate) fn new(store: Store, counters: Counters, log: Arc<Log>, config: &Config) -> Self {
+    pub(crate) fn new(store: Store, clock: Clock, counters: Counters, log: Arc<Log>, config: &Config) -> Self {
         Self {
             names: Names::new(store.clone()),
             store,
+            clock,
             counters,
             log,
             turns: Turns::default(),
@@ -107,108 +151,30 @@ impl Groups {
                 name: config.name_limit,
                 text: config.text_limit,
                 capacity: config.group_capacity,
+                super_capacity: config.super_group_capacity.max(config.group_capacity),
                 batch: config.group_batch,
                 page: config.page_limit.max(config.group_batch),
+                members_page: config.members_page.max(config.group_batch),
+                blocked: config.group_blocked,
+                request_window: config.join_request_window,
+                request_kept: config.join_request_kept,
+                join_code_lifetime: config.join_code_lifetime,
+                announcements: config.group_announcements,
+                files: config.group_files,
+                room_count_window: config.room_count_window,
             },
         }
-    }
-
-    /// A group that the caller may see: as a member, as a privileged caller, or anyone where the group is not a private one.
-    ///
-    /// # Errors
-    /// `NotFound(Group)`, also for one that was dismissed or is not the caller's to see.
-    pub async fn find(&self, caller: &Caller, group: &GroupRef) -> Result<store::Group> {
-        let absent = Error::NotFound(Noun::Group);
-        let app = caller.app();
-        let id = match group {
-            GroupRef::Id(id) => *id,
-            GroupRef::Gid(gid) => GroupId(self.names.target(app, Space::Gid, gid).await?.unwrap_or(0)),
-            GroupRef::Number(number) => {
-                GroupId(self.names.target(app, Space::Gid, &number.to_string()).await?.unwrap_or(0))
-            }
-        };
-        let found = self.record(app, id).await?;
-        let is_meant = match group {
-            GroupRef::Id(_) => true,
-            GroupRef::Gid(gid) => gid_of(&found) == *gid,
-            GroupRef::Number(number) => found.id == *number || found.gid == number.to_string(),
-        };
-        if !is_meant {
-            return Err(absent);
-        }
-        let open = matches!(found.kind(), GroupKind::Public | GroupKind::Meeting | GroupKind::Room);
-        if caller.is_privileged() || (open && caller.user().is_ok()) || self.role(caller, &found).await?.is_some() {
-            return Ok(found);
-        }
-        Err(absent)
-    }
-
-    /// Members by user id, for members and privileged callers.
-    ///
-    /// # Errors
-    /// `NotFound(Group)`, `Denied(NotMember)`; `Invalid` for a cursor that is none.
-    pub async fn members(
-        &self,
-        caller: &Caller,
-        group: GroupId,
-        cursor: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Page<store::Member>> {
-        let from = page::after(cursor)?;
-        let limit = limit.clamp(1, self.limits.page);
-        self.standing(caller, &self.record(caller.app(), group).await?).await?;
-        let scan = Scan::<MemberKey>::new(tables::group(caller.app(), group), limit + 1).from(|rest| {
-            rest.u64(from);
-        });
-        let members = self.store.scan(scan).await?.into_iter().map(|row| row.record).collect();
-        Ok(page::cut(members, limit, |member| member.user))
-    }
-
-    /// One's own or another's membership; `None` if not a member. Others' are for members and privileged callers.
-    ///
-    /// # Errors
-    /// `NotFound(Group)`, `Denied(NotMember)`.
-    pub async fn member(&self, caller: &Caller, group: GroupId, user: UserId) -> Result<Option<store::Member>> {
-        let record = self.record(caller.app(), group).await?;
-        if !caller.user().is_ok_and(|own| own == user) {
-            self.standing(caller, &record).await?;
-        }
-        self.member_row(caller.app(), group, user).await
-    }
-
-    /// Groups that the caller is in, by group id. A page may hold fewer than `limit` although more follow.
-    ///
-    /// # Errors
-    /// `Invalid` for a cursor that is none.
-    pub async fn list(&self, caller: &Caller, cursor: Option<&[u8]>, limit: usize) -> Result<Page<store::Group>> {
-        let (app, user) = (caller.app(), caller.user()?);
-        let from = page::after(cursor)?;
-        let limit = limit.clamp(1, self.limits.page);
-        let bound = |group: u64| {
-            let conversation = ConversationId::Group(GroupId(group));
-            move |rest: &mut Rest| MembershipKey { app, user, conversation }.rest(rest)
-        };
-        let scan = Scan::<MembershipKey>::new(tables::user(app, user), limit + 1).from(bound(from)).to(bound(u64::MAX));
-        let rows = self.store.scan(scan).await?.into_iter();
-        let ids = rows.filter_map(|row| match ConversationId::from_wire(row.record.conversation.as_ref()?)? {
-            ConversationId::Group(group) => Some(group),
-            ConversationId::Direct { .. } | ConversationId::Notices(_) => None,
-        });
-        let Page { items: ids, next } = page::cut(ids.collect(), limit, |group: &GroupId| group.0);
-        let members: Vec<_> = ids.iter().map(|group| MemberKey { app, group: *group, user }).collect();
-        let groups: Vec<_> = ids.iter().map(|group| GroupKey { app, group: *group }).collect();
-        let members = self.store.get_many(&members).await?;
-        let groups = self.store.get_many(&groups).await?;
-        let is_in = |(group, member): (Option<store::Group>, Option<store::Member>)| {
-            group.filter(|group| member.is_some() && !group.dismissed)
-        };
-        Ok(Page { items: groups.into_iter().zip(members).filter_map(is_in).collect(), next })
     }
 
     /// Most members that a group takes.
     #[must_use]
     pub fn capacity(&self, group: &store::Group) -> u32 {
-        if group.capacity == 0 { self.limits.capacity } else { group.capacity }
+        if group.capacity == 0 { self.most_members(group.kind()) } else { group.capacity }
+    }
+
+    /// Most members that a group of this kind may take.
+    fn most_members(&self, kind: GroupKind) -> u32 {
+        if kind == GroupKind::Super { self.limits.super_capacity } else { self.limits.capacity }
     }
 
     /// A group's record, unless the group was dismissed.
@@ -247,15 +213,28 @@ impl Groups {
     /// # Errors
     /// [`Error::is_conflict`] when the group changed meanwhile, and what the log says.
     async fn write(&self, caller: &Caller, change: Change, tip: entry::Tip) -> Result<store::Group> {
+        let announced = announcements::told_by(caller.app(), &change, caller.user().unwrap_or_default());
+        self.write_with(caller, change, tip, announced).await
+    }
+
+    /// [`Self::write`], with further changes of the group's home.
+    async fn write_with(
+        &self,
+        caller: &Caller,
+        change: Change,
+        tip: entry::Tip,
+        further: Option<Changes>,
+    ) -> Result<store::Group> {
         let app = caller.app();
         let group = GroupId(change.after.id);
+        let is_room = change.after.kind() == GroupKind::Room;
+        let earliest = change.before.as_ref().map_or(0, |before| before.updated + 1);
         let told = Arc::new(std::sync::OnceLock::new());
         let written = Arc::clone(&told);
         let more: Changes = Box::new(move |batch, place| {
             let Change { before, mut after, members } = change;
             // Invariant: every change of a group or its members makes `updated` larger. So a record that is unchanged
             // proves that no member row has changed either, and is the one expectation that a change needs.
-            let earliest = before.as_ref().map_or(0, |before| before.updated + 1);
             after.updated = place.time.0.max(earliest);
             if before.is_none() {
                 after.created = place.time.0;
@@ -268,14 +247,21 @@ impl Groups {
             }
             place.head.members_version += u64::from(moved);
             let _ = written.set(after);
+            if let Some(further) = further {
+                further(batch, place);
+            }
         });
-        let draft = Draft {
-            sender: caller.user().unwrap_or_default(),
-            client_msg_id: String::new(),
-            body: entry::entry::Body::Tip(tip),
-            more: Some(more),
-        };
-        self.log.write(caller.app_shared(), ConversationId::Group(group), draft).await?;
+        if is_room {
+            self.write_room(caller, group, earliest, tip, more).await?;
+        } else {
+            let draft = Draft {
+                sender: caller.user().unwrap_or_default(),
+                client_msg_id: String::new(),
+                body: entry::entry::Body::Tip(tip),
+                more: Some(more),
+            };
+            self.log.write(caller.app_shared(), ConversationId::Group(group), draft).await?;
+        }
         Ok(told.get().expect("an entry that is durable had its changes built").clone())
     }
 }
@@ -333,8 +319,9 @@ struct Change {
 enum MemberRow {
     /// A new one; when and from where on is decided with the entry's place.
     Joins(store::Member),
-    Changes(store::Member),
-    Leaves(UserId),
+    /// One that is kept otherwise.
+    Changes { was: Box<store::Member>, is: Box<store::Member> },
+    Leaves(store::Member),
 }
 
 impl MemberRow {
@@ -348,21 +335,24 @@ impl MemberRow {
         seq: u64,
         time: i64,
     ) -> bool {
-        let key = |user| MemberKey { app, group, user };
+        let key = |user| MemberKey { app, group, user: UserId(user) };
         match self {
             Self::Joins(mut member) => {
                 // The entry that tells of the joining is the first that a new member may read.
                 member.join_seq = if history_visible { 1 } else { seq };
                 member.joined = time;
-                batch.put(&key(UserId(member.user)), &member);
+                batch.put(&key(member.user), &member);
+                marks::keep(batch, app, group, None, Some(&member));
                 true
             }
-            Self::Changes(member) => {
-                batch.put(&key(UserId(member.user)), &member);
+            Self::Changes { was, is } => {
+                batch.put(&key(is.user), &is);
+                marks::keep(batch, app, group, Some(&was), Some(&is));
                 false
             }
-            Self::Leaves(user) => {
-                batch.delete(&key(user));
+            Self::Leaves(member) => {
+                batch.delete(&key(member.user));
+                marks::keep(batch, app, group, Some(&member), None);
                 true
             }
         }

@@ -1,9 +1,12 @@
 //! Changing what a group is: its texts, its members' roles, its owner, its end.
 
-use proto::store::{JoinPolicy, Role};
+use std::collections::HashSet;
+
+use proto::store::{GroupKind, JoinPolicy, Role};
 use proto::{entry, store};
 use serde_json::{Map, Value};
 
+use super::fields::{self, CustomField};
 use super::membership::role_in;
 use super::{Change, Groups, MemberRow, Standing};
 use crate::caller::Caller;
@@ -25,12 +28,22 @@ pub struct GroupChange {
     pub announcement: Option<String>,
     /// The app's own.
     pub extension: Option<String>,
-    /// tim's `groupCustomField`, as JSON.
-    pub custom_fields: Option<String>,
+    /// Custom fields to set; the others stay.
+    pub custom_fields: Vec<CustomField>,
     /// Who may join. For owner and admins.
     pub join_policy: Option<JoinPolicy>,
     /// Until when all but owner and admins are silent, in Unix milliseconds; 0 lifts that, -1 is for ever. For owner and admins.
     pub muted_until: Option<i64>,
+    /// Whether new members may read what was said before. For owner and admins.
+    pub history_visible: Option<bool>,
+    /// Whether plain members may add others. For owner and admins.
+    pub members_may_invite: Option<bool>,
+    /// Whether plain members may change name, picture and texts. For owner and admins.
+    pub members_may_edit: Option<bool>,
+    /// Whether plain members cannot list the others. For owner and admins.
+    pub members_hidden: Option<bool>,
+    /// Whether members see who has read what they said. For owner and admins.
+    pub receipts: Option<bool>,
 }
 
 /// Changes to a member; `None` leaves a field as it is.
@@ -42,28 +55,40 @@ pub struct MemberChange {
     pub card: Option<String>,
     /// Until when the member is silent, in Unix milliseconds; 0 lifts that, -1 is for ever.
     pub muted_until: Option<i64>,
-    /// tim's `memberCustomField`, as JSON.
-    pub custom_fields: Option<String>,
+    /// Custom fields to set; the others stay.
+    pub custom_fields: Vec<CustomField>,
+}
+
+impl GroupChange {
+    /// Whether it changes more than texts.
+    fn is_about_rules(&self) -> bool {
+        let switches =
+            [self.history_visible, self.members_may_invite, self.members_may_edit, self.members_hidden, self.receipts];
+        self.join_policy.is_some() || self.muted_until.is_some() || switches.iter().any(Option::is_some)
+    }
 }
 
 impl Groups {
     /// Changes a group's texts and rules: owner and admins, and where the group says so any member the texts.
     ///
+    /// A public group that gets another name is found by either until the change is done, see `search.rs`.
+    ///
     /// # Errors
     /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(NotAdmin)`, `Invalid`.
     pub async fn update(&self, caller: &Caller, group: GroupId, change: GroupChange) -> Result<store::Group> {
         self.check_change(&change)?;
-        let _turn = self.turns.take(caller.app(), group).await;
+        let app = caller.app();
+        let _turn = self.turns.take(app, group).await;
         let mut tries = Tries::default();
         loop {
-            let before = self.record(caller.app(), group).await?;
+            let before = self.record(app, group).await?;
             let standing = self.standing(caller, &before).await?;
-            let rules = change.join_policy.is_some() || change.muted_until.is_some();
-            if rules || !before.members_may_edit {
+            if change.is_about_rules() || !before.members_may_edit {
                 standing.require_admin()?;
             }
             let mut after = before.clone();
             let told = apply(&mut after, &change);
+            check_text("custom_fields", &after.custom_fields, self.limits.text)?;
             if after == before {
                 return Ok(after);
             }
@@ -73,16 +98,45 @@ impl Groups {
                 data: Value::Object(told).to_string(),
                 ..entry::Tip::default()
             };
-            match self.write(caller, Change { before: Some(before), after, members: Vec::new() }, tip).await {
+            self.publish(app, Some(&before), &after).await?;
+            match self.write(caller, Change { before: Some(before.clone()), after, members: Vec::new() }, tip).await {
                 Err(error) if error.is_conflict() => tries.lost().await?,
-                outcome => return outcome,
+                Err(error) => return Err(error),
+                Ok(after) => return self.unpublish(app, &before, &after).await.map(|()| after),
+            }
+        }
+    }
+
+    /// Makes a super group of a group, which takes more members. It is found by its members only. Again changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(NotOwner)`.
+    pub async fn upgrade(&self, caller: &Caller, group: GroupId) -> Result<store::Group> {
+        let app = caller.app();
+        let _turn = self.turns.take(app, group).await;
+        let mut tries = Tries::default();
+        loop {
+            let before = self.record(app, group).await?;
+            self.standing(caller, &before).await?.require_owner()?;
+            if before.kind() == GroupKind::Super {
+                return Ok(before);
+            }
+            let kind = GroupKind::Super as i32;
+            let after = store::Group { kind, capacity: 0, ..before.clone() };
+            let data = Value::Object(Map::from_iter([("kind".to_owned(), kind.into())])).to_string();
+            let tip = entry::Tip { kind: entry::tip::Kind::GroupChanged as i32, data, ..entry::Tip::default() };
+            match self.write(caller, Change { before: Some(before.clone()), after, members: Vec::new() }, tip).await {
+                Err(error) if error.is_conflict() => tries.lost().await?,
+                Err(error) => return Err(error),
+                Ok(after) => return self.unpublish(app, &before, &after).await.map(|()| after),
             }
         }
     }
 
     /// Ends a group. Nobody can write to it, join it or find it any more; who was a member keeps what was said.
     ///
-    /// One commit, whatever the group's size: the member rows stay, and the last entry tells the members.
+    /// One commit, whatever the group's size: the member rows stay, and the last entry tells the members. A public group then leaves the list
+    /// of those; a crash in between leaves a row there that readers pass over.
     ///
     /// # Errors
     /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(NotOwner)`.
@@ -98,9 +152,11 @@ impl Groups {
                 text: before.name.clone(),
                 ..entry::Tip::default()
             };
-            let change = Change { before: Some(before), after, members: Vec::new() };
-            if self.settled(self.write(caller, change, tip).await, &mut tries).await? {
-                return Ok(());
+            let change = Change { before: Some(before.clone()), after, members: Vec::new() };
+            match self.write(caller, change, tip).await {
+                Err(error) if error.is_conflict() => tries.lost().await?,
+                Err(error) => return Err(error),
+                Ok(after) => return self.unpublish(caller.app(), &before, &after).await,
             }
         }
     }
@@ -116,33 +172,75 @@ impl Groups {
         user: UserId,
         change: MemberChange,
     ) -> Result<store::Member> {
+        let results = self.update_members(caller, group, &[user], change).await?;
+        results.into_iter().next().map_or(Err(Error::NotFound(Noun::Member)), |(_, result)| result)
+    }
+
+    /// As [`Self::update_member`], for many, in one commit. One result per user, in order.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember)`, `Invalid`. For one user: the others of [`Self::update_member`].
+    pub async fn update_members(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        users: &[UserId],
+        change: MemberChange,
+    ) -> Result<Vec<(UserId, Result<store::Member>)>> {
+        self.check_batch(users.len())?;
         self.check_member_change(&change)?;
-        let own = caller.user().is_ok_and(|own| own == user);
         let _turn = self.turns.take(caller.app(), group).await;
         let mut tries = Tries::default();
         loop {
             let before = self.record(caller.app(), group).await?;
             let standing = self.standing(caller, &before).await?;
-            let row = self.member_row(caller.app(), group, user).await?.ok_or(Error::NotFound(Noun::Member))?;
-            let role = role_in(&before, &row);
-            require_may_change(standing, role, own, &change)?;
-            let mut member = row.clone();
-            let told = apply_to_member(&mut member, &change);
-            if member == row {
-                return Ok(member);
+            let rows = self.member_rows(caller.app(), group, users).await?;
+            let mut told = Map::new();
+            let mut members = Vec::new();
+            let mut results = Vec::with_capacity(users.len());
+            let mut changed = HashSet::new();
+            for (user, row) in users.iter().zip(rows) {
+                let own = caller.user().is_ok_and(|own| own == *user);
+                let result = self.changed(&before, standing, own, row.clone(), &change, &mut told);
+                if let (Some(was), Ok(is)) = (row, &result)
+                    && was != *is
+                    && changed.insert(user.0)
+                {
+                    members.push(MemberRow::Changes { was: Box::new(was), is: Box::new(is.clone()) });
+                }
+                results.push((*user, result));
+            }
+            if members.is_empty() {
+                return Ok(results);
             }
             let tip = entry::Tip {
                 kind: entry::tip::Kind::MemberChanged as i32,
-                users: vec![user.0],
+                users: users.iter().map(|user| user.0).filter(|user| changed.remove(user)).collect(),
                 data: Value::Object(told).to_string(),
                 ..entry::Tip::default()
             };
-            let members = vec![MemberRow::Changes(member.clone())];
             let change = Change { before: Some(before.clone()), after: before, members };
             if self.settled(self.write(caller, change, tip).await, &mut tries).await? {
-                return Ok(member);
+                return Ok(results);
             }
         }
+    }
+
+    /// A member as the change makes it; adds what changes to what is told.
+    fn changed(
+        &self,
+        group: &store::Group,
+        standing: Standing,
+        own: bool,
+        row: Option<store::Member>,
+        change: &MemberChange,
+        told: &mut Map<String, Value>,
+    ) -> Result<store::Member> {
+        let mut member = row.ok_or(Error::NotFound(Noun::Member))?;
+        require_may_change(standing, role_in(group, &member), own, change)?;
+        told.extend(apply_to_member(&mut member, change));
+        check_text("custom_fields", &member.custom_fields, self.limits.text)?;
+        Ok(member)
     }
 
     /// Hands the group over to another member. The former owner stays, as a plain member.
@@ -160,9 +258,10 @@ impl Groups {
                 return Ok(before);
             }
             let former = self.member_row(caller.app(), group, UserId(before.owner)).await?;
-            let former = former.map(|member| store::Member { role: Role::Member as i32, ..member });
-            let heir = store::Member { role: Role::Owner as i32, muted_until: 0, ..heir };
-            let members = former.into_iter().chain([heir]).map(MemberRow::Changes).collect();
+            let former = former.map(|was| (store::Member { role: Role::Member as i32, ..was.clone() }, was));
+            let new = (store::Member { role: Role::Owner as i32, muted_until: 0, ..heir.clone() }, heir);
+            let row = |(is, was)| MemberRow::Changes { was: Box::new(was), is: Box::new(is) };
+            let members = former.into_iter().chain([new]).map(row).collect();
             let after = store::Group { owner: to.0, ..before.clone() };
             let kind = entry::tip::Kind::OwnerChanged as i32;
             let tip = entry::Tip { kind, users: vec![to.0], ..entry::Tip::default() };
@@ -180,7 +279,6 @@ impl Groups {
             ("introduction", &change.introduction, self.limits.text),
             ("announcement", &change.announcement, self.limits.text),
             ("extension", &change.extension, self.limits.text),
-            ("custom_fields", &change.custom_fields, self.limits.text),
         ];
         for (field, text, most) in texts {
             check_text(field, text.as_deref().unwrap_or_default(), most)?;
@@ -193,7 +291,6 @@ impl Groups {
             return Err(Error::Invalid { field: "role", message: "the owner hands the group over".to_owned() });
         }
         check_text("card", change.card.as_deref().unwrap_or_default(), self.limits.name)?;
-        check_text("custom_fields", change.custom_fields.as_deref().unwrap_or_default(), self.limits.text)?;
         check_muted(change.muted_until)
     }
 }
@@ -215,7 +312,7 @@ fn require_may_change(standing: Standing, role: Role, own: bool, change: &Member
     if change.muted_until.is_some() {
         standing.require_above(role)?;
     }
-    if (change.card.is_some() || change.custom_fields.is_some()) && !own {
+    if (change.card.is_some() || !change.custom_fields.is_empty()) && !own {
         standing.require_above(role)?;
     }
     Ok(())
@@ -230,7 +327,6 @@ fn apply(group: &mut store::Group, change: &GroupChange) -> Map<String, Value> {
         ("introduction", &mut group.introduction, &change.introduction),
         ("announcement", &mut group.announcement, &change.announcement),
         ("extension", &mut group.extension, &change.extension),
-        ("custom_fields", &mut group.custom_fields, &change.custom_fields),
     ];
     for (name, field, text) in texts {
         if let Some(text) = text.as_ref().filter(|text| **text != *field) {
@@ -246,6 +342,20 @@ fn apply(group: &mut store::Group, change: &GroupChange) -> Map<String, Value> {
         group.muted_until = until;
         told.insert("muted_until".to_owned(), until.into());
     }
+    let switches = [
+        ("history_visible", &mut group.history_visible, change.history_visible),
+        ("members_may_invite", &mut group.members_may_invite, change.members_may_invite),
+        ("members_may_edit", &mut group.members_may_edit, change.members_may_edit),
+        ("members_hidden", &mut group.members_hidden, change.members_hidden),
+        ("receipts", &mut group.receipts, change.receipts),
+    ];
+    for (name, field, switch) in switches {
+        if let Some(switch) = switch.filter(|switch| *switch != *field) {
+            *field = switch;
+            told.insert(name.to_owned(), switch.into());
+        }
+    }
+    tell_fields(&mut group.custom_fields, &change.custom_fields, &mut told);
     told
 }
 
@@ -263,9 +373,14 @@ fn apply_to_member(member: &mut store::Member, change: &MemberChange) -> Map<Str
         member.muted_until = until;
         told.insert("muted_until".to_owned(), until.into());
     }
-    if let Some(fields) = change.custom_fields.as_ref().filter(|fields| **fields != member.custom_fields) {
-        member.custom_fields.clone_from(fields);
-        told.insert("custom_fields".to_owned(), fields.as_str().into());
-    }
+    tell_fields(&mut member.custom_fields, &change.custom_fields, &mut told);
     told
+}
+
+fn tell_fields(kept: &mut String, set: &[CustomField], told: &mut Map<String, Value>) {
+    let merged = fields::merge(kept, set);
+    if !set.is_empty() && merged != *kept {
+        told.insert("custom_fields".to_owned(), merged.as_str().into());
+        *kept = merged;
+    }
 }

@@ -57,9 +57,9 @@ pub struct NewGroup {
 impl Groups {
     /// Creates a group.
     ///
-    /// Several homes change: the id's and the gid's names, then a membership row for each member, then the group with its member rows
-    /// and first entry. A crash in between leaves names and membership rows without a group; readers pass over both, and creating
-    /// the group again under the same gid completes them.
+    /// Several homes change: the id's and the gid's names, then a membership row for each member, for a public group the list of those, then
+    /// the group with its member rows and first entry. A crash in between leaves names and rows without a group; readers pass over them, and
+    /// creating the group again under the same gid completes them.
     ///
     /// # Errors
     /// `Invalid`; `Exists(Group)` for the gid, also of a dismissed group; `NotFound(User)` if any is unknown; `Denied(GroupFull)`;
@@ -67,8 +67,8 @@ impl Groups {
     pub async fn create(&self, caller: &Caller, new: NewGroup) -> Result<store::Group> {
         self.check_new(&new)?;
         let owner = owner_of(caller, &new)?;
-        let members = members_of(caller, &new, owner)?;
-        let capacity = if new.capacity == 0 { self.limits.capacity } else { new.capacity };
+        let members = if new.kind == GroupKind::Room { Vec::new() } else { members_of(caller, &new, owner)? };
+        let capacity = if new.capacity == 0 { self.most_members(new.kind) } else { new.capacity };
         if members.len() > capacity as usize {
             return Err(Error::Denied(Denial::GroupFull));
         }
@@ -85,12 +85,14 @@ impl Groups {
             };
             self.add_memberships(caller.app(), id, users.clone()).await?;
             let after = record(&new, id, owner, members.len());
+            self.publish(caller.app(), None, &after).await?;
             let change =
                 Change { before: None, after, members: members.iter().cloned().map(MemberRow::Joins).collect() };
             let tip = entry::Tip {
                 kind: entry::tip::Kind::GroupCreated as i32,
                 users: users.iter().map(|user| user.0).collect(),
                 text: new.name.clone(),
+                data: owner.map_or_else(String::new, |owner| serde_json::json!({ "owner": owner.0 }).to_string()),
                 ..entry::Tip::default()
             };
             match self.write(caller, change, tip).await {
@@ -137,6 +139,9 @@ impl Groups {
     }
 
     fn check_new(&self, new: &NewGroup) -> Result<()> {
+        if new.kind == GroupKind::Room && !new.members.is_empty() {
+            return Err(Error::Invalid { field: "members", message: "a chat room keeps no members".to_owned() });
+        }
         if let Some(gid) = &new.gid {
             check_name("gid", gid, self.limits.gid)?;
         }
@@ -154,8 +159,9 @@ impl Groups {
             let message = format!("at most {} at once", self.limits.batch);
             return Err(Error::Invalid { field: "members", message });
         }
-        if new.capacity > self.limits.capacity {
-            return Err(Error::Invalid { field: "capacity", message: format!("at most {}", self.limits.capacity) });
+        let most = self.most_members(new.kind);
+        if new.capacity > most {
+            return Err(Error::Invalid { field: "capacity", message: format!("at most {most}") });
         }
         Ok(())
     }

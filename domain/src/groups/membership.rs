@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use proto::store::{JoinPolicy, Role};
+use proto::store::{GroupKind, JoinPolicy, Role};
 use proto::{entry, store};
 use storage::Batch;
 
-use super::{Change, Groups, MemberKey, MemberRow, Standing};
+use super::{Change, Groups, MemberRow, Standing};
 use crate::caller::Caller;
 use crate::conversations::MembershipKey;
 use crate::error::{Denial, Error, Noun, Result};
@@ -25,8 +25,22 @@ pub enum Added {
     Yes,
     /// Was one before.
     Already,
-    /// Could not be added: unknown, or the group is full.
+    /// Could not be added: unknown, on the group's block list, or the group is full.
     Failed(Error),
+}
+
+/// Whether an owner may leave without handing the group over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Stays,
+    MayGo,
+}
+
+/// Whether one who cannot be removed keeps the others in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Removal {
+    AllOrNone,
+    Each,
 }
 
 impl Groups {
@@ -63,9 +77,12 @@ impl Groups {
     /// Joins a group that is open to all. Joining again changes nothing.
     ///
     /// # Errors
-    /// `NotFound(Group)`, `Denied(JoinClosed)`, `Denied(GroupFull)`.
+    /// `NotFound(Group)`, `Denied(JoinClosed)`, `Denied(Barred)`, `Denied(GroupFull)`.
     pub async fn join(&self, caller: &Caller, group: GroupId) -> Result<()> {
         let user = caller.user()?;
+        if self.record(caller.app(), group).await?.kind() == GroupKind::Room {
+            return self.enter(caller, group).await;
+        }
         let _turn = self.turns.take(caller.app(), group).await;
         let mut tries = Tries::default();
         loop {
@@ -95,28 +112,65 @@ impl Groups {
     /// `NotFound(Group)`, `Denied(NotMember)`; `Denied(NotAdmin)` or `Denied(NotOwner)` if the caller may not remove one of them;
     /// `Denied(OwnerCannotLeave)` for an owner who removes the owner; `Invalid` for more than the configured number.
     pub async fn remove_members(&self, caller: &Caller, group: GroupId, users: &[UserId]) -> Result<()> {
+        self.remove(caller, group, users, Removal::AllOrNone).await.map(drop)
+    }
+
+    /// As [`Self::remove_members`], but whoever cannot be removed does not keep the others in. One result per user, in order.
+    ///
+    /// # Errors
+    /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(NotAdmin)`; `Invalid` for more than the configured number.
+    /// For one user: `NotFound(Member)`, `Denied(NotOwner)`, `Denied(OwnerCannotLeave)`.
+    pub async fn remove_each(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        users: &[UserId],
+    ) -> Result<Vec<(UserId, Result<()>)>> {
+        self.remove(caller, group, users, Removal::Each).await
+    }
+
+    async fn remove(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        users: &[UserId],
+        how: Removal,
+    ) -> Result<Vec<(UserId, Result<()>)>> {
         self.check_batch(users.len())?;
-        let users: Vec<UserId> = users.iter().copied().collect::<HashSet<_>>().into_iter().collect();
         let kind = entry::tip::Kind::MembersRemoved;
         let _turn = self.turns.take(caller.app(), group).await;
         let mut tries = Tries::default();
-        loop {
+        let results = loop {
             let before = self.record(caller.app(), group).await?;
             let standing = self.standing(caller, &before).await?;
             standing.require_admin()?;
-            let rows = self.rows(caller.app(), group, &users).await?;
-            for member in &rows {
-                let role = role_in(&before, member);
-                if role == Role::Owner && standing == Standing::Role(Role::Owner) {
-                    return Err(Error::Denied(Denial::OwnerCannotLeave));
-                }
-                standing.require_above(role)?;
+            let rows = self.member_rows(caller.app(), group, users).await?;
+            let judge = |row: &Option<store::Member>| match row {
+                Some(member) => may_remove(standing, role_in(&before, member)),
+                None => Err(Error::NotFound(Noun::Member)),
+            };
+            let results: Vec<_> = users.iter().copied().zip(rows.iter().map(judge)).collect();
+            let refusal = results.iter().find_map(|(_, result)| match result {
+                Err(error) if !matches!(error, Error::NotFound(_)) => Some(error.clone()),
+                _ => None,
+            });
+            if let (Removal::AllOrNone, Some(refusal)) = (how, refusal) {
+                return Err(refusal);
             }
-            if self.dismiss_members(caller, before, &rows, kind, &mut tries).await? {
-                break;
+            let mut seen = HashSet::new();
+            let leave = |(row, (user, result)): (Option<store::Member>, &(UserId, Result<()>))| {
+                row.filter(|_| result.is_ok() && seen.insert(*user))
+            };
+            let leaving: Vec<_> = rows.into_iter().zip(&results).filter_map(leave).collect();
+            if self.dismiss_members(caller, before, &leaving, kind, &mut tries).await? {
+                break results;
             }
-        }
-        self.see_off(caller, group, users, kind).await
+        };
+        // Also those without a member row: an earlier call may have come no further.
+        let gone = |result: &Result<()>| matches!(result, Ok(()) | Err(Error::NotFound(_)));
+        let users: HashSet<UserId> = results.iter().filter(|(_, result)| gone(result)).map(|(user, _)| *user).collect();
+        self.see_off(caller, group, users.into_iter().collect(), kind).await?;
+        Ok(results)
     }
 
     /// Leaves a group. As [`Self::remove_members`], by oneself.
@@ -124,13 +178,29 @@ impl Groups {
     /// # Errors
     /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(OwnerCannotLeave)`.
     pub async fn leave(&self, caller: &Caller, group: GroupId) -> Result<()> {
+        self.go(caller, group, Owner::Stays).await
+    }
+
+    /// As [`Self::leave`], but the owner of a private group may go too; it then has none.
+    ///
+    /// # Errors
+    /// As [`Self::leave`].
+    pub async fn quit(&self, caller: &Caller, group: GroupId) -> Result<()> {
+        self.go(caller, group, Owner::MayGo).await
+    }
+
+    async fn go(&self, caller: &Caller, group: GroupId, owner: Owner) -> Result<()> {
+        if self.record(caller.app(), group).await?.kind() == GroupKind::Room {
+            return self.exit(caller, group).await;
+        }
         let (app, user) = (caller.app(), caller.user()?);
         let kind = entry::tip::Kind::MemberLeft;
         let _turn = self.turns.take(app, group).await;
         let mut tries = Tries::default();
         loop {
             let before = self.record(app, group).await?;
-            if before.owner == user.0 {
+            let abandoned = owner == Owner::MayGo && before.kind() == GroupKind::Private;
+            if before.owner == user.0 && !abandoned {
                 return Err(Error::Denied(Denial::OwnerCannotLeave));
             }
             let rows = self.rows(app, group, &[user]).await?;
@@ -153,7 +223,7 @@ impl Groups {
     }
 
     /// What will become of each user, and the rows of those who can be added.
-    async fn sort_out(
+    pub(super) async fn sort_out(
         &self,
         app: AppNumber,
         group: &store::Group,
@@ -163,14 +233,19 @@ impl Groups {
         let unknown = self.unknown(app, &ids).await?;
         let mut members: HashSet<UserId> =
             self.rows(app, GroupId(group.id), &ids).await?.iter().map(|member| UserId(member.user)).collect();
+        let barred = self.barred_among(app, group, &ids).await?;
         let mut room = self.capacity(group).saturating_sub(group.members);
         let mut new = Vec::new();
         let mut results = Vec::with_capacity(users.len());
         for ((user, card), unknown) in users.iter().zip(unknown) {
             let result = if unknown {
                 Added::Failed(Error::NotFound(Noun::User))
+            } else if group.kind() == GroupKind::Room {
+                Added::Failed(Error::Denied(Denial::JoinClosed))
             } else if members.contains(user) {
                 Added::Already
+            } else if barred.contains(user) {
+                Added::Failed(Error::Denied(Denial::Barred))
             } else if room == 0 {
                 Added::Failed(Error::Denied(Denial::GroupFull))
             } else {
@@ -222,9 +297,12 @@ impl Groups {
         }
         let mut after = before.clone();
         after.members = after.members.saturating_sub(u32::try_from(rows.len()).expect("no more than a batch"));
+        if kind == entry::tip::Kind::MemberLeft && rows.iter().any(|member| member.user == before.owner) {
+            after.owner = 0;
+        }
         let users = rows.iter().map(|member| member.user).collect();
         let tip = entry::Tip { kind: kind as i32, users, ..entry::Tip::default() };
-        let members = rows.iter().map(|member| MemberRow::Leaves(UserId(member.user))).collect();
+        let members = rows.iter().cloned().map(MemberRow::Leaves).collect();
         let change = Change { before: Some(before), after, members };
         self.settled(self.write(caller, change, tip).await, tries).await
     }
@@ -238,7 +316,13 @@ impl Groups {
     }
 
     /// Takes the group out of former members' homes and tells them.
-    async fn see_off(&self, caller: &Caller, group: GroupId, users: Vec<UserId>, kind: entry::tip::Kind) -> Result<()> {
+    pub(super) async fn see_off(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        users: Vec<UserId>,
+        kind: entry::tip::Kind,
+    ) -> Result<()> {
         let goodbyes = users.into_iter().map(|user| self.see_off_one(caller, group, user, kind));
         stream::iter(goodbyes).buffer_unordered(AT_ONCE).try_collect().await
     }
@@ -267,17 +351,24 @@ impl Groups {
     }
 
     /// The rows of those of these users who are members.
-    async fn rows(&self, app: AppNumber, group: GroupId, users: &[UserId]) -> Result<Vec<store::Member>> {
-        let keys: Vec<_> = users.iter().map(|user| MemberKey { app, group, user: *user }).collect();
-        Ok(self.store.get_many(&keys).await?.into_iter().flatten().collect())
+    pub(super) async fn rows(&self, app: AppNumber, group: GroupId, users: &[UserId]) -> Result<Vec<store::Member>> {
+        Ok(self.member_rows(app, group, users).await?.into_iter().flatten().collect())
     }
 
-    fn check_batch(&self, count: usize) -> Result<()> {
+    pub(super) fn check_batch(&self, count: usize) -> Result<()> {
         if count > self.limits.batch {
             return Err(Error::Invalid { field: "users", message: format!("at most {} at once", self.limits.batch) });
         }
         Ok(())
     }
+}
+
+/// Whether who stands so may remove a member with this role.
+fn may_remove(standing: Standing, role: Role) -> Result<()> {
+    if role == Role::Owner && standing == Standing::Role(Role::Owner) {
+        return Err(Error::Denied(Denial::OwnerCannotLeave));
+    }
+    standing.require_above(role)
 }
 
 /// A member's role; the group's own record says who owns it.

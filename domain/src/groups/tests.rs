@@ -3,6 +3,9 @@
 use storage::Batch;
 
 use super::*;
+use crate::conversations::MembershipKey;
+use crate::ids::GroupRef;
+use crate::names::Space;
 use crate::retry::Tries;
 use crate::testing::World;
 

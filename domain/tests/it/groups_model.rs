@@ -1,17 +1,20 @@
 //! Random operations on groups against a naive model: the same answers, the same members, the same story in the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::world::{World, id};
 use domain::entry::entry::Body;
 use domain::entry::tip::Kind;
 use domain::groups::{Added, MemberChange, NewGroup};
-use domain::record::{AppSettings, GroupKind, JoinPolicy, Role};
+use domain::record::{AppSettings, GroupKind, JoinPolicy, Member, Role};
 use domain::{Caller, Config, ConversationId, Error, GroupId, GroupRef, UserId};
 use proptest::prelude::*;
 
 const USERS: u64 = 6;
 const CAPACITY: usize = 4;
+const NOT_ADMIN: &str = "only the owner or an admin may do that";
+const NOT_OWNER: &str = "only the owner may do that";
+const BARRED: &str = "the group has blocked the user";
 
 /// Who asks: a user, or the app's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,9 @@ enum Op {
     Join { by: u64, group: usize },
     Leave { by: u64, group: usize },
     SetAdmin { by: By, group: usize, user: u64, admin: bool },
+    Mute { by: By, group: usize, users: Vec<u64>, muted: bool },
+    Block { by: By, group: usize, users: Vec<u64> },
+    Unblock { by: By, group: usize, users: Vec<u64> },
     Transfer { by: By, group: usize, to: u64 },
     Dismiss { by: By, group: usize },
 }
@@ -52,6 +58,10 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (1..=USERS, group()).prop_map(|(by, group)| Op::Leave { by, group }),
         2 => (by(), group(), 1..=USERS, any::<bool>())
             .prop_map(|(by, group, user, admin)| Op::SetAdmin { by, group, user, admin }),
+        2 => (by(), group(), users(), any::<bool>())
+            .prop_map(|(by, group, users, muted)| Op::Mute { by, group, users, muted }),
+        2 => (by(), group(), users()).prop_map(|(by, group, users)| Op::Block { by, group, users }),
+        1 => (by(), group(), users()).prop_map(|(by, group, users)| Op::Unblock { by, group, users }),
         1 => (by(), group(), 1..=USERS).prop_map(|(by, group, to)| Op::Transfer { by, group, to }),
         1 => (by(), group()).prop_map(|(by, group)| Op::Dismiss { by, group }),
     ]
@@ -62,6 +72,8 @@ fn op() -> impl Strategy<Value = Op> {
 struct Group {
     owner: u64,
     members: BTreeMap<u64, Role>,
+    muted: BTreeSet<u64>,
+    blocked: BTreeSet<u64>,
     private: bool,
     open: bool,
     dismissed: bool,
@@ -87,7 +99,7 @@ impl Group {
     fn add(&mut self, by: By, users: &[u64]) -> Answer {
         match self.rank(by) {
             None => return no("not a member"),
-            Some(0) if !self.private => return no("only the owner or an admin may do that"),
+            Some(0) if !self.private => return no(NOT_ADMIN),
             Some(_) => {}
         }
         let before = self.members.len();
@@ -97,6 +109,8 @@ impl Group {
                 "user not found"
             } else if self.members.contains_key(user) {
                 "already"
+            } else if self.blocked.contains(user) {
+                BARRED
             } else if self.members.len() == CAPACITY {
                 "the group is full"
             } else {
@@ -113,7 +127,7 @@ impl Group {
     fn remove(&mut self, by: By, users: &[u64]) -> Answer {
         let rank = self.rank(by).ok_or("not a member")?;
         if rank == 0 {
-            return no("only the owner or an admin may do that");
+            return no(NOT_ADMIN);
         }
         for user in self.members.keys().filter(|user| users.contains(user)) {
             let theirs = self.rank(By::User(*user)).unwrap();
@@ -121,11 +135,12 @@ impl Group {
                 return no("the owner cannot leave the group");
             }
             if rank == 1 && theirs > 0 {
-                return no("only the owner may do that");
+                return no(NOT_OWNER);
             }
         }
         let before = self.members.len();
         self.members.retain(|user, _| !users.contains(user));
+        self.muted.retain(|user| !users.contains(user));
         if self.members.len() < before {
             self.story.push(Kind::MembersRemoved);
         }
@@ -138,6 +153,9 @@ impl Group {
         }
         if !self.open && self.owner != by {
             return no("the group cannot be joined");
+        }
+        if self.blocked.contains(&by) {
+            return no(BARRED);
         }
         if self.members.len() == CAPACITY {
             return no("the group is full");
@@ -152,6 +170,7 @@ impl Group {
             return no("the owner cannot leave the group");
         }
         self.members.remove(&by).ok_or("not a member")?;
+        self.muted.remove(&by);
         self.story.push(Kind::MemberLeft);
         Ok(String::new())
     }
@@ -160,7 +179,7 @@ impl Group {
         let rank = self.rank(by).ok_or("not a member")?;
         let role = self.members.get_mut(&user).ok_or("member not found")?;
         if rank < 2 {
-            return no("only the owner may do that");
+            return no(NOT_OWNER);
         }
         if user == self.owner {
             return no("the owner cannot leave the group");
@@ -173,9 +192,74 @@ impl Group {
         Ok(String::new())
     }
 
+    fn mute(&mut self, by: By, users: &[u64], muted: bool) -> Answer {
+        let rank = self.rank(by).ok_or("not a member")?;
+        let mut results = Vec::new();
+        let before = self.muted.clone();
+        for user in users {
+            results.push(match self.members.get(user) {
+                None => "member not found",
+                Some(_) if rank == 0 => NOT_ADMIN,
+                Some(role) if rank == 1 && *role != Role::Member => NOT_OWNER,
+                Some(_) => {
+                    if muted {
+                        self.muted.insert(*user)
+                    } else {
+                        self.muted.remove(user)
+                    };
+                    "done"
+                }
+            });
+        }
+        if self.muted != before {
+            self.story.push(Kind::MemberChanged);
+        }
+        Ok(results.join(", "))
+    }
+
+    fn block(&mut self, by: By, users: &[u64]) -> Answer {
+        let rank = self.rank(by).ok_or("not a member")?;
+        if rank == 0 {
+            return no(NOT_ADMIN);
+        }
+        let mut results = Vec::new();
+        let before = self.blocked.len();
+        for user in users {
+            results.push(match self.members.get(user) {
+                _ if *user > USERS => "user not found",
+                _ if *user == self.owner => "the owner cannot leave the group",
+                Some(Role::Admin) if rank == 1 => NOT_OWNER,
+                _ => {
+                    self.blocked.insert(*user);
+                    "done"
+                }
+            });
+        }
+        self.members.retain(|user, _| !self.blocked.contains(user));
+        self.muted.retain(|user| !self.blocked.contains(user));
+        if self.blocked.len() > before {
+            self.story.push(Kind::MembersBlocked);
+        }
+        Ok(results.join(", "))
+    }
+
+    fn unblock(&mut self, by: By, users: &[u64]) -> Answer {
+        if self.rank(by).ok_or("not a member")? == 0 {
+            return no(NOT_ADMIN);
+        }
+        let result = |user: &u64| if self.blocked.contains(user) { "done" } else { "user not found" };
+        let results: Vec<_> = users.iter().map(result).collect();
+        let before = self.blocked.len();
+        self.blocked.retain(|user| !users.contains(user));
+        if self.blocked.len() < before {
+            self.story.push(Kind::MembersUnblocked);
+        }
+        Ok(results.join(", "))
+    }
+
     fn transfer(&mut self, by: By, to: u64) -> Answer {
         if self.rank(by).ok_or("not a member")? < 2 {
-            return no("only the owner may do that");
+            return no(NOT_OWNER);
         }
         if !self.members.contains_key(&to) {
             return no("member not found");
@@ -185,6 +269,7 @@ impl Group {
                 *role = Role::Member;
             }
             self.members.insert(to, Role::Owner);
+            self.muted.remove(&to);
             self.owner = to;
             self.story.push(Kind::OwnerChanged);
         }
@@ -193,7 +278,7 @@ impl Group {
 
     fn dismiss(&mut self, by: By) -> Answer {
         if self.rank(by).ok_or("not a member")? < 2 {
-            return no("only the owner may do that");
+            return no(NOT_OWNER);
         }
         self.dismissed = true;
         self.story.push(Kind::GroupDismissed);
@@ -210,7 +295,8 @@ fn create(by: By, private: bool, open: bool, members: &[u64]) -> Result<Group, S
     if all.len() > CAPACITY {
         return Err("the group is full".to_owned());
     }
-    Ok(Group { owner, members: all, private, open, dismissed: false, story: vec![Kind::GroupCreated] })
+    let (muted, blocked) = (BTreeSet::new(), BTreeSet::new());
+    Ok(Group { owner, members: all, muted, blocked, private, open, dismissed: false, story: vec![Kind::GroupCreated] })
 }
 
 /// The real thing beside the model.
@@ -254,6 +340,9 @@ impl Pair {
             | Op::Join { group, .. }
             | Op::Leave { group, .. }
             | Op::SetAdmin { group, .. }
+            | Op::Mute { group, .. }
+            | Op::Block { group, .. }
+            | Op::Unblock { group, .. }
             | Op::Transfer { group, .. }
             | Op::Dismiss { group, .. } => {
                 let Some((group, mut model)) = self.groups.get(*group).cloned() else { return };
@@ -302,6 +391,12 @@ impl Pair {
                 let change = MemberChange { role, ..MemberChange::default() };
                 done(groups.update_member(self.caller(*by), group, UserId(*user), change).await.map(drop))
             }
+            Op::Mute { by, users, muted, .. } => {
+                let change = MemberChange { muted_until: Some(if *muted { -1 } else { 0 }), ..MemberChange::default() };
+                each(groups.update_members(self.caller(*by), group, &ids(users), change).await)
+            }
+            Op::Block { by, users, .. } => each(groups.block(self.caller(*by), group, &ids(users)).await),
+            Op::Unblock { by, users, .. } => each(groups.unblock(self.caller(*by), group, &ids(users)).await),
             Op::Transfer { by, to, .. } => done(groups.transfer(self.caller(*by), group, UserId(*to)).await.map(drop)),
             Op::Dismiss { by, .. } => done(groups.dismiss(self.caller(*by), group).await),
             Op::Create { .. } => unreachable!("creates no group that exists"),
@@ -317,6 +412,15 @@ impl Pair {
             let page = groups.members(&self.world.server, *group, None, 100).await.unwrap();
             let members: BTreeMap<u64, Role> = page.items.iter().map(|member| (member.user, member.role())).collect();
             assert_eq!(members, model.members);
+            let users = |members: Vec<Member>| members.iter().map(|member| member.user).collect::<BTreeSet<u64>>();
+            let admins =
+                model.members.iter().filter(|(_, role)| **role == Role::Admin).map(|(user, _)| *user).collect();
+            assert_eq!(users(groups.admins(&self.world.server, *group).await.unwrap()), admins);
+            let muted = groups.muted(&self.world.server, *group, None, 100).await.unwrap();
+            assert_eq!(users(muted.page.items), model.muted);
+            let blocked = groups.blocked(&self.world.server, *group, None, 100).await.unwrap().items;
+            assert_eq!(blocked.iter().map(|row| row.user).collect::<BTreeSet<u64>>(), model.blocked);
+            assert_eq!(record.blocked as usize, model.blocked.len());
         }
         for user in &self.users {
             let is_in = |model: &Group| model.members.contains_key(&id(user).0);
@@ -351,6 +455,16 @@ impl Pair {
     }
 }
 
+/// What became of each user.
+fn each<T>(results: Result<Vec<(UserId, Result<T, Error>)>, Error>) -> Answer {
+    let results = results.map_err(|error| error.to_string())?;
+    let tell = |(_, result): &(UserId, Result<T, Error>)| match result {
+        Ok(_) => "done".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Ok(results.iter().map(tell).collect::<Vec<_>>().join(", "))
+}
+
 fn imagine(model: &mut Group, op: &Op) -> Answer {
     match op {
         Op::Add { by, users, .. } => model.add(*by, users),
@@ -358,6 +472,9 @@ fn imagine(model: &mut Group, op: &Op) -> Answer {
         Op::Join { by, .. } => model.join(*by),
         Op::Leave { by, .. } => model.leave(*by),
         Op::SetAdmin { by, user, admin, .. } => model.set_admin(*by, *user, *admin),
+        Op::Mute { by, users, muted, .. } => model.mute(*by, users, *muted),
+        Op::Block { by, users, .. } => model.block(*by, users),
+        Op::Unblock { by, users, .. } => model.unblock(*by, users),
         Op::Transfer { by, to, .. } => model.transfer(*by, *to),
         Op::Dismiss { by, .. } => model.dismiss(*by),
         Op::Create { .. } => unreachable!("creates no group that exists"),
