@@ -213,13 +213,7 @@ pub struct Apps {
 }
 
 impl Apps {
-    pub(crate) fn new(
-        store: Store,
-        clock: Clock,
-        counters: Counters,
-        directory: Directory,
-        kicks: Kicks,
-    ) -> Self {
+    pub(crate) fn new(store: Store, clock: Clock, counters: Counters, directory: Directory, kicks: Kicks) -> Self {
         Self { store, clock, counters, directory, kicks }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proto::store;
 
-use crate::ids::{AppNumber, UserId};
+use crate::ids::{AppNumber, GroupId, UserId};
 
 /// Whom an event is for.
 #[derive(Debug, Clone)]
@@ -15,6 +15,10 @@ pub enum Audience {
     Users(Vec<UserId>),
     /// A group's members. The list is shared and may be long.
     Members(Arc<[UserId]>),
+    /// Everyone in the app.
+    Everyone,
+    /// Sessions that are in this chat room.
+    Room(GroupId),
     /// Whoever asked to be told of this user's presence.
     Watchers(UserId),
 }
@@ -26,6 +30,9 @@ pub trait Deliver: Send + Sync + 'static {
     /// Never blocks and never fails: a session that cannot take it finds the entry in the store.
     /// Entries of one conversation arrive in seq order.
     fn deliver(&self, app: AppNumber, audience: &Audience, event: &store::event::Body);
+
+    /// Events were lost on their way here: every session must compare with the store. Nobody keeps sessions by default.
+    fn missed(&self) {}
 }
 
 /// Where this process's events go.

@@ -15,7 +15,7 @@ use proto::entry::entry::Body;
 use proto::{Message, entry, store};
 use storage::{Clock, Store};
 
-use crate::access::Access;
+use crate::access::{Access, Kept};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -120,11 +120,11 @@ impl Messages {
         check_client_msg_id(&message.client_msg_id, 1)?;
         let message = Outgoing { content: own_words(caller, message.content), ..message };
         let known = self.log.is_started(caller.app(), message.conversation);
-        let sender = self.access.author(caller, message.conversation, known).await?;
+        let (sender, kept) = self.access.author_where(caller, message.conversation, known).await?;
         let content = self.rules.review(caller, sender, message.conversation, message.content).await?;
         let message = Outgoing { content, ..message };
-        if message.online_only {
-            return self.pass_on(caller, sender.0, message).await;
+        if message.online_only || kept == Kept::Nowhere {
+            return self.pass_on(caller, sender.0, message, kept).await;
         }
         let Outgoing { conversation, client_msg_id, content, .. } = message;
         let draft = Draft { sender, client_msg_id, body: Body::Message(content), more: None };
@@ -151,7 +151,7 @@ impl Messages {
     }
 
     /// Hands a message to whoever is connected, and to nobody else.
-    async fn pass_on(&self, caller: &Caller, sender: u64, message: Outgoing) -> Result<Submitted> {
+    async fn pass_on(&self, caller: &Caller, sender: u64, message: Outgoing, kept: Kept) -> Result<Submitted> {
         let app = caller.app();
         let head = self.log.head(app, message.conversation).await?.unwrap_or_default();
         let sent = Sent {
@@ -175,6 +175,7 @@ impl Messages {
             members_version: head.members_version,
             entry: Some(entry),
             online_only: true,
+            room: kept == Kept::Nowhere,
             outbox: false,
         };
         self.events.tell(app, store::event::Body::Appended(appended)).await;

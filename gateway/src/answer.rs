@@ -131,7 +131,7 @@ pub(crate) fn conversation(from: Conversation, title: Option<(String, String)>) 
         unread: from.unread,
         peer_read_seq: from.peer_read_seq.0,
         pinned: from.membership.pinned,
-        muted: from.membership.muted,
+        muted: from.membership.mute() != record::Mute::None,
         remark: from.membership.remark,
         last: from.last,
         name,

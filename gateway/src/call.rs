@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::conversations::{Have, Page};
 use domain::groups::Added;
 use domain::messages::HistoryRange;
+use domain::roster::{Ask, Which};
 use domain::{Caller, ConversationId, Domain, Error, GroupId, GroupRef, UserRef, users};
 use proto::wire;
 use wire::frame::Body;
@@ -40,6 +41,7 @@ pub(crate) async fn authenticate(domain: Domain, slot: Arc<Slot>, login: Login) 
         caller,
         user,
         uid: users::uid_of(&record).into(),
+        generation: record.token_generation,
         session: slot.id,
         device_id: login.device_id,
         platform,
@@ -56,8 +58,8 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
     let (domain, caller) = (&cx.domain, &cx.caller);
     let most = cx.hub.config.max_frame.bytes();
     match request {
-        Request::Send(message) => {
-            let sent = domain.messages.send(caller, *message).await?;
+        Request::Send(message, chain) => {
+            let sent = domain.messages.submit_in(caller, *message, &chain).await?.durable().await?;
             Ok(Body::SendAck(answer::send_ack(&sent)))
         }
         Request::Recall { conversation, seq } => ok(domain.messages.recall(caller, conversation, seq).await),
@@ -94,11 +96,13 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
         }
         Request::UpdateProfile(change) => ok(domain.users.update(caller, caller.user()?, *change).await.map(drop)),
         Request::ListRoster(page) => list_roster(cx, &page).await,
-        Request::RequestFriend { user, reason } => ok(domain.roster.request(caller, user, &reason).await),
+        Request::RequestFriend { user, reason } => {
+            ok(domain.roster.request(caller, user, Ask::because(reason)).await.map(|_| ()))
+        }
         Request::AnswerFriend { user, accept: true } => ok(domain.roster.accept(caller, user).await),
-        Request::AnswerFriend { user, accept: false } => ok(domain.roster.decline(caller, user).await),
+        Request::AnswerFriend { user, accept: false } => ok(domain.roster.decline(caller, user, "").await),
         Request::RemoveFriend(user) => ok(domain.roster.remove(caller, user).await),
-        Request::Block { user, blocked: true } => ok(domain.roster.block(caller, user).await),
+        Request::Block { user, blocked: true } => ok(domain.roster.block(caller, user).await.map(|_| ())),
         Request::Block { user, blocked: false } => ok(domain.roster.unblock(caller, user).await),
         Request::CreateGroup(new) => {
             let group = domain.groups.create(caller, *new).await?;
@@ -203,7 +207,8 @@ async fn list_conversations(cx: &Context, page: &PageOf, most: usize) -> Result<
 }
 
 async fn list_roster(cx: &Context, page: &PageOf) -> Result<Body, Error> {
-    let Page { items, next } = cx.domain.roster.list(&cx.caller, page.cursor.as_deref(), page.limit).await?;
+    let Page { items, next } =
+        cx.domain.roster.list(&cx.caller, Which::All, page.cursor.as_deref(), page.limit).await?;
     let refs: Vec<UserRef> = items.iter().map(|contact| UserRef::Id(domain::UserId(contact.user))).collect();
     let users = cx.domain.users.find_many(&cx.caller, &refs).await?;
     let contacts = items.iter().zip(users).map(|(contact, user)| answer::contact(contact, user.as_ref())).collect();

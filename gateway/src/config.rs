@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::units::{ByteSize, duration};
+use proto::wire;
 use serde::{Deserialize, Serialize};
 
 /// How clients connect, and what one of them may cost.
@@ -71,6 +72,8 @@ pub struct Config {
     /// How often the gateway says that its sessions are alive. Default 10 s; a third of the domain's presence lease.
     #[serde(with = "duration")]
     pub presence_renewal: Duration,
+    /// Most chat rooms that a session is in at once. Default 10; coming into one more leaves the first.
+    pub rooms_per_session: usize,
 }
 
 /// Where a transport listens.
@@ -109,34 +112,34 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// What a device runs on, as configuration names it.
+/// A `wire.Platform`, named as configuration names it: `ios` for `PLATFORM_IOS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Platform {
-    Unknown,
-    Ios,
-    Android,
-    Windows,
-    Macos,
-    Web,
-    MiniProgram,
-    Linux,
+#[serde(try_from = "String", into = "String")]
+pub struct Platform(pub wire::Platform);
+
+/// What every name of a platform begins with in the wire protocol.
+const PLATFORM: &str = "PLATFORM_";
+
+impl TryFrom<String> for Platform {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let found = wire::Platform::from_str_name(&format!("{PLATFORM}{}", name.to_uppercase()));
+        found.map(Self).ok_or_else(|| format!("no platform is called `{name}`"))
+    }
+}
+
+impl From<Platform> for String {
+    fn from(platform: Platform) -> Self {
+        platform.0.as_str_name().trim_start_matches(PLATFORM).to_lowercase()
+    }
 }
 
 impl Platform {
-    /// From its `wire.Platform` number; a number from the future is `Unknown`.
+    /// From its number; a number from the future is `unknown`.
     #[must_use]
     pub fn from_wire(number: i32) -> Self {
-        match proto::wire::Platform::try_from(number) {
-            Ok(proto::wire::Platform::Ios) => Self::Ios,
-            Ok(proto::wire::Platform::Android) => Self::Android,
-            Ok(proto::wire::Platform::Windows) => Self::Windows,
-            Ok(proto::wire::Platform::Macos) => Self::Macos,
-            Ok(proto::wire::Platform::Web) => Self::Web,
-            Ok(proto::wire::Platform::MiniProgram) => Self::MiniProgram,
-            Ok(proto::wire::Platform::Linux) => Self::Linux,
-            Ok(proto::wire::Platform::Unknown) | Err(_) => Self::Unknown,
-        }
+        Self(wire::Platform::try_from(number).unwrap_or_default())
     }
 }
 
@@ -177,6 +180,7 @@ impl Default for Config {
             limit_loopback: false,
             reconnect_spread: Duration::from_secs(10),
             presence_renewal: Duration::from_secs(10),
+            rooms_per_session: 10,
         }
     }
 }
@@ -219,8 +223,8 @@ mod tests {
     #[test]
     fn platforms_have_rules_of_their_own() {
         let config: Config = toml::from_str("[devices_by_platform]\nweb = 3\nlinux = 0").unwrap();
-        assert_eq!(config.devices_allowed(Platform::Web), Some(3));
-        assert_eq!(config.devices_allowed(Platform::Linux), None);
-        assert_eq!(config.devices_allowed(Platform::Ios), Some(1));
+        assert_eq!(config.devices_allowed(Platform(wire::Platform::Web)), Some(3));
+        assert_eq!(config.devices_allowed(Platform(wire::Platform::Linux)), None);
+        assert_eq!(config.devices_allowed(Platform(wire::Platform::Ios)), Some(1));
     }
 }

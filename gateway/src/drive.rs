@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
-use domain::messages::{Outgoing, Submitted};
+use domain::messages::{Chain, Outgoing, Submitted};
 use domain::{Caller, Error};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -68,7 +68,7 @@ pub(crate) struct Connection<W: Wire> {
 #[derive(Default)]
 struct Busy {
     /// Messages that wait for the one before to get its place in the order.
-    sends: VecDeque<(u32, Caller, Box<Outgoing>)>,
+    sends: VecDeque<(u32, Caller, Box<Outgoing>, Chain)>,
     submitting: Option<BoxFuture<'static, Placed>>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
 }
@@ -159,9 +159,10 @@ impl<W: Wire> Connection<W> {
                 self.run(async move { Done::Authenticated(call::authenticate(domain, slot, login).await, token) });
             }
             Call::Resume { id, ticket, received } => self.resume(id, ticket, received),
-            Call::Ask { key, request: Request::Send(message) } => {
+            Call::Confirm => self.confirm(),
+            Call::Ask { key, request: Request::Send(message, chain) } => {
                 let Some(caller) = caller else { return };
-                self.busy().sends.push_back((key, caller.clone(), message));
+                self.busy().sends.push_back((key, caller.clone(), message, chain));
             }
             Call::Ask { key, request } => {
                 let Some(caller) = caller.cloned() else { return };
@@ -178,6 +179,17 @@ impl<W: Wire> Connection<W> {
                 self.run(asked.instrument(span));
             }
         }
+    }
+
+    /// Looks whether the session would still be let in: an event that ended it may have been lost.
+    fn confirm(&mut self) {
+        let identity = self
+            .hold
+            .slot
+            .with_session(|session| session.identity().map(|identity| (identity.caller.clone(), identity.generation)));
+        let Some((caller, generation)) = identity else { return };
+        let domain = self.shared.domain.clone();
+        self.run(async move { Done::Confirmed(domain.tokens.confirm(&caller, generation).await) });
     }
 
     /// Takes over the session of a ticket, and lets go of the one that this connection began with.
@@ -393,12 +405,12 @@ impl Busy {
     /// Begins to submit the next message, unless one is being submitted. False if there is none.
     fn submit_next(&mut self, shared: &Arc<Shared>) -> bool {
         if self.submitting.is_none() {
-            let Some((key, caller, message)) = self.sends.pop_front() else { return false };
+            let Some((key, caller, message, chain)) = self.sends.pop_front() else { return false };
             let (domain, hub) = (shared.domain.clone(), Arc::clone(&shared.hub));
             self.submitting = Some(Box::pin(async move {
                 keep_pace(&hub, &caller).await;
                 let since = Instant::now();
-                (key, since, domain.messages.submit(&caller, *message).await)
+                (key, since, domain.messages.submit_in(&caller, *message, &chain).await)
             }));
         }
         true

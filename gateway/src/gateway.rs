@@ -243,7 +243,7 @@ impl Drop for Place {
     }
 }
 
-/// Starts what runs beside connections: deadlines, leases.
+/// Starts what runs beside connections: deadlines, leases, the numbers of chat rooms.
 fn run_beside(shared: &Arc<Shared>, tasks: &TaskTracker, stop: &CancellationToken) {
     let boot = BootId(rand::random_range(1..domain::ID_END));
     let (sweeping, swept_until) = (Arc::clone(shared), stop.clone());
@@ -261,6 +261,8 @@ fn run_beside(shared: &Arc<Shared>, tasks: &TaskTracker, stop: &CancellationToke
             }
         }
     });
+    let (reporting, reported_until) = (Arc::clone(shared), stop.clone());
+    tasks.spawn(async move { reporting.hub.report_rooms(&reporting.domain, boot, reported_until).await });
     let (reconciling, until) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move {
         // The run is ended only after the last lease of it was written, so that none comes back to life.

@@ -1,7 +1,9 @@
 //! Who is connected: the hub that takes events to sessions, and keeps sessions for their clients to come back to.
 //!
-//! Lock order: a shard of `users` or `watchers` first, then a session; never the other way round, and never two sessions at once.
+//! Lock order: a shard of `users`, `watchers` or `rooms` first, then a session; never the other way round, and never two sessions at once.
 //! The hub never calls the domain, so that the domain may deliver from anywhere.
+
+mod rooms;
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use domain::{AppNumber, Audience, Deliver, SessionId, UserId, record};
+use domain::{AppNumber, Audience, Deliver, GroupId, SessionId, UserId, record};
 use parking_lot::{Mutex, RwLock};
 
 use crate::config::{Config, Platform};
@@ -23,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::presence::Reconciler;
 use crate::session::{Event, Identity, Now, Reply, Session};
 use crate::ticket::Tickets;
+use rooms::Rooms;
 
 const SHARDS: usize = 64;
 
@@ -41,6 +44,7 @@ pub struct Hub {
     sessions: Box<[Mutex<Sessions>]>,
     users: Box<[RwLock<HashMap<Key, User>>]>,
     watchers: Box<[Mutex<Watchers>]>,
+    rooms: Rooms,
     next_session: AtomicU64,
     /// No session lives on from here.
     stopping: AtomicBool,
@@ -76,6 +80,8 @@ struct Inner {
     /// Which connection holds the session; an earlier one has lost it.
     connection: u32,
     watching: Box<[UserId]>,
+    /// Chat rooms that it is in, in the order in which it came.
+    rooms: Vec<GroupId>,
 }
 
 /// A connection's hold on a session. Another connection that resumes the session ends it.
@@ -100,6 +106,7 @@ impl Hub {
             sessions: (0..SHARDS).map(|_| Mutex::default()).collect(),
             users: (0..SHARDS).map(|_| RwLock::default()).collect(),
             watchers: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            rooms: Rooms::default(),
             next_session: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
         })
@@ -119,6 +126,7 @@ impl Hub {
             waker: None,
             connection: 0,
             watching: Box::default(),
+            rooms: Vec::new(),
         };
         let slot = Arc::new(Slot { id, leased: AtomicBool::new(false), inner: Mutex::new(inner) });
         self.session_shard(id).lock().insert(id, Arc::clone(&slot));
@@ -260,12 +268,16 @@ impl Hub {
     /// Tells every session that the gateway stops, each with a delay of its own before it should come back.
     pub(crate) fn drain(&self, now: Instant) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.tell_all(now, |reconnect_after| Event::Drain { reconnect_after });
+    }
+
+    /// Calls `tell` with every session, each with a delay of its own.
+    fn tell_all(&self, now: Instant, event: impl Fn(Duration) -> Event<'static>) {
         let spread = u64::try_from(self.config.reconnect_spread.as_millis()).unwrap_or(u64::MAX);
         for shard in &self.sessions {
             let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
             for slot in slots {
-                let reconnect_after = Duration::from_millis(rand::random_range(0..=spread));
-                self.tell_and_clear(now, &slot, &Event::Drain { reconnect_after });
+                self.tell_and_clear(now, &slot, &event(Duration::from_millis(rand::random_range(0..=spread))));
             }
         }
     }
@@ -274,12 +286,7 @@ impl Hub {
     pub(crate) fn cut(&self, now: Instant) {
         // Whoever is inserted after a shard was gone through sees this.
         self.stopping.store(true, Ordering::SeqCst);
-        for shard in &self.sessions {
-            let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
-            for slot in slots {
-                self.tell_and_clear(now, &slot, &Event::Cut);
-            }
-        }
+        self.tell_all(now, |_| Event::Cut);
     }
 
     /// Tells a session something that may end it.
@@ -309,6 +316,7 @@ impl Hub {
             }
         }
         self.unwatch(slot, key.0, &watching);
+        self.leave_rooms(slot, key.0);
         self.presence.touch(slot);
     }
 
@@ -338,6 +346,14 @@ impl Hub {
         match audience {
             Audience::Users(users) => each(users),
             Audience::Members(members) => each(members),
+            Audience::Everyone => {
+                for shard in &self.users {
+                    let shard = shard.read();
+                    let here = shard.iter().filter(|((of, _), _)| *of == app);
+                    here.for_each(|(_, user)| user.slots.iter().for_each(&mut tell));
+                }
+            }
+            Audience::Room(room) => self.rooms.for_each((app, *room), tell),
             Audience::Watchers(user) => {
                 let key = (app, *user);
                 if let Some(slots) = self.watcher_shard(&key).lock().get(&key) {
@@ -405,8 +421,13 @@ impl Deliver for Hub {
                 let frame = frame.get_or_insert_with(|| encode::presence(moved)).clone();
                 slot.tell(now, &Event::PresenceMoved { frame });
             }),
+            record::event::Body::RoomMoved(moved) => self.move_in_rooms(app, audience, moved),
             record::event::Body::Kick(kick) => self.kick(now, app, audience, kick),
         }
+    }
+
+    fn missed(&self) {
+        self.tell_all(Instant::now(), |after| Event::Missed { after });
     }
 }
 

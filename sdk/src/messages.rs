@@ -135,7 +135,7 @@ impl Client {
 
     /// Puts a message in line and returns at once; many may be on their way together.
     ///
-    /// Messages submitted one after the other arrive in that order, unless the server refuses one for now and takes the next.
+    /// Messages submitted one after the other arrive in that order, also if the server refuses one for now.
     pub async fn submit(&self, outgoing: Outgoing) -> Result<Pending> {
         let Outgoing { conversation, content, mut client_msg_id, online_only } = outgoing;
         if client_msg_id.is_empty() {

@@ -160,7 +160,7 @@ impl Options {
         session::Config {
             token: self.token.clone(),
             device_id: self.device_id.clone(),
-            platform: self.platform.to_wire().into(),
+            platform: self.platform.into(),
             client: self.client.clone(),
             request_timeout: self.request_timeout,
             send_timeout: self.send_timeout,

@@ -7,57 +7,7 @@ use crate::client::Client;
 use crate::error::Result;
 
 /// What kind of device this is. A user may be connected from several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Platform {
-    /// None of the others.
-    #[default]
-    Unknown,
-    /// iOS and iPadOS.
-    Ios,
-    /// Android.
-    Android,
-    /// Windows.
-    Windows,
-    /// macOS.
-    Macos,
-    /// A browser.
-    Web,
-    /// A mini program inside another app.
-    MiniProgram,
-    /// Linux.
-    Linux,
-}
-
-impl Platform {
-    pub(crate) fn to_wire(self) -> wire::Platform {
-        match self {
-            Self::Unknown => wire::Platform::Unknown,
-            Self::Ios => wire::Platform::Ios,
-            Self::Android => wire::Platform::Android,
-            Self::Windows => wire::Platform::Windows,
-            Self::Macos => wire::Platform::Macos,
-            Self::Web => wire::Platform::Web,
-            Self::MiniProgram => wire::Platform::MiniProgram,
-            Self::Linux => wire::Platform::Linux,
-        }
-    }
-}
-
-impl From<wire::Platform> for Platform {
-    fn from(platform: wire::Platform) -> Self {
-        match platform {
-            wire::Platform::Unknown => Self::Unknown,
-            wire::Platform::Ios => Self::Ios,
-            wire::Platform::Android => Self::Android,
-            wire::Platform::Windows => Self::Windows,
-            wire::Platform::Macos => Self::Macos,
-            wire::Platform::Web => Self::Web,
-            wire::Platform::MiniProgram => Self::MiniProgram,
-            wire::Platform::Linux => Self::Linux,
-        }
-    }
-}
+pub use proto::wire::Platform;
 
 /// Whether a user is connected, and from what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +24,7 @@ pub struct Presence {
 
 impl From<wire::Presence> for Presence {
     fn from(wire: wire::Presence) -> Self {
-        let platforms = wire.platforms().map(Platform::from).collect();
+        let platforms = wire.platforms().collect();
         Self { user: wire.user, online: wire.online, platforms, last_seen: wire.last_seen }
     }
 }

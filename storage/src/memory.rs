@@ -70,6 +70,13 @@ impl Memory {
         Ok(())
     }
 
+    pub(crate) fn rows(&self) -> Vec<(u8, Home, Bytes, Bytes)> {
+        self.lock()
+            .iter()
+            .map(|((table, home, rest), (value, _))| (*table, home.clone(), rest.clone(), value.clone()))
+            .collect()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, (Bytes, Option<Millis>)>> {
         // A panic elsewhere cannot leave a map half changed: every change below the lock is one insert or remove.
         self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -15,7 +15,7 @@ use crate::remote::{self, Remote, RemoteConfig};
 #[cfg(feature = "rocksdb")]
 use crate::rocks::{Rocks, RocksConfig};
 use crate::scan::{Range, Row, Scan};
-use crate::{Address, Batch, Clock, Error, Key, Result};
+use crate::{Address, Batch, Clock, Error, Home, Key, Result};
 
 /// A handle to wherever the bytes are. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -111,6 +111,17 @@ impl Store {
         match &self.0 {
             Engine::Rocks(rocks) => rocks.compact(tables.to_vec()).await,
             Engine::Memory(_) | Engine::Remote(_) => Ok(()),
+        }
+    }
+
+    /// Everything in the engine `memory`, as table, home, rest and value, for tests that compare; nothing of other engines.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(u8, Home, Bytes, Bytes)> {
+        match &self.0 {
+            Engine::Memory(memory) => memory.rows(),
+            #[cfg(feature = "rocksdb")]
+            Engine::Rocks(_) => Vec::new(),
+            Engine::Remote(_) => Vec::new(),
         }
     }
 

@@ -8,7 +8,7 @@ use proto::wire;
 use wire::error::Code;
 use wire::frame::Body;
 
-use super::exchange::Asked;
+use super::exchange::{Asked, Call};
 use super::outbound::Outbound;
 use super::{After, Session, State, millis};
 use crate::error::coded;
@@ -28,6 +28,8 @@ pub enum Event<'a> {
     Kick { reason: i32, message: &'a str },
     /// The same device has logged in again: the session is over, and nobody needs to be told.
     Replaced,
+    /// Events were lost before they came here: the client should compare with the store.
+    Missed { after: Duration },
     /// The gateway stops.
     Drain { reconnect_after: Duration },
     /// The gateway stops at once.
@@ -70,6 +72,7 @@ impl Session {
                 self.end(now, Some(Body::Kicked(kicked)));
             }
             Event::Replaced => self.end(now, None),
+            Event::Missed { after } => self.miss(now, *after),
             Event::Drain { reconnect_after } => self.drain(now, *reconnect_after),
             Event::Cut => {}
         }
@@ -114,7 +117,7 @@ impl Session {
         }
         let place = appended.conversation.as_ref().and_then(ConversationId::from_wire);
         let found = self.pending.iter_mut().find_map(|pending| match &mut pending.kind {
-            Asked::Send { client_msg_id, conversation, acked }
+            Asked::Send { client_msg_id, conversation, acked, .. }
                 if !*acked && **client_msg_id == *entry.client_msg_id && Some(*conversation) == place =>
             {
                 *acked = true;
@@ -157,6 +160,19 @@ impl Session {
     fn hint(&mut self, frame: &Bytes) {
         if self.state != State::Parked {
             self.out.hint(frame.clone(), self.config.outbound_queue.bytes());
+        }
+    }
+
+    /// What was lost may have been entries, which the client then asks for, or the end of this session, which is asked for here.
+    fn miss(&mut self, now: Instant, after: Duration) {
+        match self.state {
+            // Nobody is there to ask: the client logs in anew.
+            State::Parked => self.enter(now, State::Ended),
+            State::Open => {
+                self.answer(0, Body::Resync(wire::Resync { after_ms: millis(after) }));
+                self.calls.push_back(Call::Confirm);
+            }
+            _ => {}
         }
     }
 

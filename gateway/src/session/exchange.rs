@@ -1,9 +1,9 @@
 //! Requests and answers: what the session asks to have done, and what it says when that is done.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::messages::Sent;
+use domain::messages::{Chain, Sent};
 use domain::{Caller, ConversationId, SessionId, UserId};
 use proto::{Message, wire};
 use wire::error::Code;
@@ -14,6 +14,8 @@ use crate::error::{coded, from_domain, retry_later};
 
 /// Requests refused in a row for their rate before the connection is ended: such a client does not listen.
 const REFUSALS: u16 = 256;
+/// When a message that came before its turn may be sent again.
+const BEHIND: Duration = Duration::from_millis(100);
 
 /// Who is at the other end.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct Identity {
     pub user: UserId,
     /// What string dialects call the user.
     pub uid: Box<str>,
+    /// Of the user's tokens, when this one was checked.
+    pub generation: u64,
     pub session: SessionId,
     pub device_id: Box<str>,
     /// `wire.Platform`.
@@ -35,6 +39,8 @@ pub struct Identity {
 pub enum Call {
     /// Check a token.
     Authenticate(Login),
+    /// Look whether whoever logged in may still be.
+    Confirm,
     /// Find the session of a ticket.
     Resume { id: u64, ticket: Bytes, received: u64 },
     /// Ask the domain.
@@ -95,6 +101,7 @@ pub(super) enum Asked {
     Send {
         client_msg_id: Box<str>,
         conversation: ConversationId,
+        chain: Chain,
         acked: bool,
     },
     Read {
@@ -118,19 +125,22 @@ impl Session {
                 self.answer_error(id, retry_later(self.config.reconnect_spread));
             }
             body => match Request::parse(body) {
-                Ok(request) => self.ask(id, bytes, request),
+                Ok(request) => self.ask(now.at, id, bytes, request),
                 Err(error) => self.answer_error(id, error),
             },
         }
     }
 
-    fn ask(&mut self, id: u64, bytes: usize, request: Request) {
-        let kind = match &request {
-            Request::Send(message) => Asked::Send {
-                client_msg_id: message.client_msg_id.as_str().into(),
-                conversation: message.conversation,
-                acked: false,
-            },
+    fn ask(&mut self, now: Instant, id: u64, bytes: usize, mut request: Request) {
+        let kind = match &mut request {
+            Request::Send(message, chain) => {
+                let Some(found) = self.chain_for(now, message.conversation, &message.client_msg_id) else {
+                    return self.answer_error(id, retry_later(BEHIND));
+                };
+                *chain = found.clone();
+                let client_msg_id = message.client_msg_id.as_str().into();
+                Asked::Send { client_msg_id, conversation: message.conversation, chain: found, acked: false }
+            }
             Request::Read { conversation, seq } => Asked::Read { conversation: *conversation, seq: seq.0 },
             Request::Typing { .. } => Asked::Unanswered,
             request if request.asks_for_a_page() => Asked::Page,
@@ -146,7 +156,13 @@ impl Session {
     }
 
     /// The frame came too early.
-    pub(super) fn refuse(&mut self, now: Now, id: u64, wait: Duration) {
+    pub(super) fn refuse(&mut self, now: Now, frame: &wire::Frame, wait: Duration) {
+        let id = frame.id;
+        if let Some(Body::Send(send)) = &frame.body
+            && let Some(conversation) = send.conversation.as_ref().and_then(ConversationId::from_wire)
+        {
+            self.hold(now.at, conversation, &send.client_msg_id);
+        }
         self.refused += 1;
         if self.refused >= REFUSALS {
             self.close(now.at, retry_later(wait), After::Park);
@@ -157,7 +173,7 @@ impl Session {
 
     pub(super) fn finish_send(&mut self, now: Now, key: u32, outcome: Result<Sent, domain::Error>) {
         let Some(pending) = self.take_pending(key) else { return };
-        let Asked::Send { client_msg_id, acked, .. } = pending.kind else { return };
+        let Asked::Send { client_msg_id, conversation, acked, .. } = pending.kind else { return };
         match outcome {
             // The ack took the push's place already.
             Ok(_) if acked => {}
@@ -173,7 +189,12 @@ impl Session {
                 self.answer(pending.id, Body::SendAck(ack));
             }
             Err(_) if acked => {}
-            Err(error) => self.fail(now, pending.id, &error),
+            Err(error) => {
+                if matches!(error, domain::Error::Limited { .. } | domain::Error::Unavailable(_)) {
+                    self.hold(now.at, conversation, &client_msg_id);
+                }
+                self.fail(now, pending.id, &error);
+            }
         }
     }
 

@@ -16,6 +16,7 @@
 
 mod event;
 mod exchange;
+mod order;
 mod outbound;
 mod request;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use crate::limit::Bucket;
 pub use event::Event;
 use exchange::Pending;
 pub use exchange::{Call, Identity, Login, Reply};
+use order::Holds;
 use outbound::{Continuity, Outbound};
 pub use request::{PageOf, Request};
 
@@ -63,10 +65,12 @@ pub struct Session {
     calls: VecDeque<Call>,
     /// Calls whose answers may be large: few are under way at once, so that one client cannot have much prepared for it.
     pages: VecDeque<Call>,
-    pages_begun: usize,
+    pages_begun: u16,
     pending: Vec<Pending>,
     /// Bytes of the requests in `pending`.
     asked_bytes: usize,
+    /// Conversations that wait for a message that was refused for now.
+    held: Option<Box<Holds>>,
     next_key: u32,
     frames: Bucket,
     refused: u16,
@@ -127,6 +131,7 @@ impl Session {
             pages_begun: 0,
             pending: Vec::new(),
             asked_bytes: 0,
+            held: None,
             next_key: 0,
             frames: Bucket::new(now),
             refused: 0,
@@ -142,7 +147,7 @@ impl Session {
             State::Fresh => self.greet(now, frame),
             State::Open | State::Draining => {
                 if let Err(wait) = self.frames.take(now.at, self.config.frames) {
-                    return self.refuse(now, frame.id, wait);
+                    return self.refuse(now, &frame, wait);
                 }
                 self.refused = 0;
                 self.serve(now, frame);
@@ -266,7 +271,7 @@ impl Session {
         if let Some(call) = pop(&mut self.calls) {
             return Some(call);
         }
-        let room = self.pages_begun < self.config.max_pages.max(1) && self.is_readable();
+        let room = usize::from(self.pages_begun) < self.config.max_pages.max(1) && self.is_readable();
         if !room {
             return None;
         }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use domain::conversations::{Have, ViewChange};
 use domain::groups::{GroupChange, NewGroup};
-use domain::messages::{HistoryRange, Outgoing};
+use domain::messages::{Chain, HistoryRange, Outgoing};
 use domain::users::ProfileChange;
+use domain::record::Mute;
 use domain::{ConversationId, Epoch, GroupId, GroupRef, Seq, UserId, UserRef};
 use proto::{entry, wire};
 use wire::frame::Body;
@@ -27,7 +28,8 @@ const MOST_SYNC_ENTRIES: usize = 200;
 /// A request for the domain.
 #[derive(Debug, Clone)]
 pub enum Request {
-    Send(Box<Outgoing>),
+    /// A message, and what it must not overtake.
+    Send(Box<Outgoing>, Chain),
     Recall { conversation: ConversationId, seq: Seq },
     Edit { conversation: ConversationId, seq: Seq, content: Box<entry::Content> },
     History { conversation: ConversationId, range: HistoryRange },
@@ -73,7 +75,7 @@ impl Request {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Send(_) => "send",
+            Self::Send(..) => "send",
             Self::Recall { .. } => "recall",
             Self::Edit { .. } => "edit",
             Self::History { .. } => "history",
@@ -128,12 +130,15 @@ impl Request {
     /// The answer to give: INVALID with the field at fault, or UNSUPPORTED for what is no request.
     pub(super) fn parse(body: Body) -> Result<Self, wire::Error> {
         Ok(match body {
-            Body::Send(send) => Self::Send(Box::new(Outgoing {
-                conversation: conversation(send.conversation.as_ref())?,
-                client_msg_id: client_msg_id(send.client_msg_id)?,
-                content: content(send.content)?,
-                online_only: send.online_only,
-            })),
+            Body::Send(send) => {
+                let outgoing = Outgoing {
+                    conversation: conversation(send.conversation.as_ref())?,
+                    client_msg_id: client_msg_id(send.client_msg_id)?,
+                    content: content(send.content)?,
+                    online_only: send.online_only,
+                };
+                Self::Send(Box::new(outgoing), Chain::default())
+            }
             Body::Recall(recall) => {
                 Self::Recall { conversation: conversation(recall.conversation.as_ref())?, seq: seq(recall.seq)? }
             }
@@ -161,7 +166,12 @@ impl Request {
             }
             Body::UpdateConversation(update) => Self::UpdateConversation {
                 conversation: conversation(update.conversation.as_ref())?,
-                change: ViewChange { pinned: update.pinned, muted: update.muted, remark: update.remark },
+                change: ViewChange {
+                    pinned: update.pinned,
+                    mute: update.muted.map(|muted| if muted { Mute::Notifications } else { Mute::None }),
+                    remark: update.remark,
+                    ..ViewChange::default()
+                },
             },
             Body::DeleteConversation(delete) => Self::DeleteConversation(conversation(delete.conversation.as_ref())?),
             Body::Receipts(receipts) => {
@@ -221,6 +231,7 @@ impl Request {
             | Body::Pong(_)
             | Body::Bye(_)
             | Body::Kicked(_)
+            | Body::Resync(_)
             | Body::Drain(_)
             | Body::Error(_)
             | Body::Ok(_)

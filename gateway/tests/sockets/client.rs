@@ -29,8 +29,8 @@ pub(crate) struct Client {
     next_id: u64,
     /// Frames that came while another was waited for.
     aside: VecDeque<wire::Frame>,
-    /// Kept open as long as the client.
-    _endpoint: Option<quinn::Endpoint>,
+    /// QUIC's, kept open as long as the client.
+    endpoint: Option<quinn::Endpoint>,
 }
 
 impl Client {
@@ -40,7 +40,7 @@ impl Client {
             decoder: Decoder::new(1 << 21),
             next_id: 1,
             aside: VecDeque::new(),
-            _endpoint: None,
+            endpoint: None,
         }
     }
 
@@ -49,10 +49,20 @@ impl Client {
     }
 
     pub(crate) async fn tls(address: SocketAddr) -> Self {
+        Self::tls_with(Arc::new(client_config()), address).await.0
+    }
+
+    /// With a configuration that remembers earlier handshakes; also, what kind of handshake this one was.
+    pub(crate) async fn tls_with(
+        config: Arc<rustls::ClientConfig>,
+        address: SocketAddr,
+    ) -> (Self, rustls::HandshakeKind) {
         let stream = TcpStream::connect(address).await.unwrap();
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(client_config()));
+        let connector = tokio_rustls::TlsConnector::from(config);
         let name = ServerName::try_from("localhost").unwrap();
-        Self::over(connector.connect(name, stream).await.unwrap())
+        let stream = connector.connect(name, stream).await.unwrap();
+        let kind = stream.get_ref().1.handshake_kind().unwrap();
+        (Self::over(stream), kind)
     }
 
     pub(crate) async fn quic(address: SocketAddr) -> Self {
@@ -62,8 +72,15 @@ impl Client {
         let connection = endpoint.connect(address, "localhost").unwrap().await.unwrap();
         let (send, receive) = connection.open_bi().await.unwrap();
         let mut client = Self::over(tokio::io::join(receive, send));
-        client._endpoint = Some(endpoint);
+        client.endpoint = Some(endpoint);
         client
+    }
+
+    /// Goes on from another port, as a phone does that moves to another network; answers which.
+    pub(crate) fn rebind(&self) -> SocketAddr {
+        let endpoint = self.endpoint.as_ref().unwrap();
+        endpoint.rebind(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        endpoint.local_addr().unwrap()
     }
 
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
@@ -182,6 +199,12 @@ pub(crate) fn said(conversation: ConversationId, id: &str, text: &str) -> Body {
     })
 }
 
+/// The same, for the domain.
+pub(crate) fn outgoing(conversation: ConversationId, id: &str, text: &str) -> domain::messages::Outgoing {
+    let client_msg_id = id.to_owned();
+    domain::messages::Outgoing { conversation, client_msg_id, content: content(text), online_only: false }
+}
+
 pub(crate) fn content(text: &str) -> entry::Content {
     let kind = entry::content::Kind::Text(entry::Text { text: text.to_owned() });
     entry::Content { kind: Some(kind), ..entry::Content::default() }
@@ -205,7 +228,7 @@ pub(crate) fn seq_and_text(entry: &entry::Entry) -> (u64, String) {
     (entry.seq, text)
 }
 
-fn client_config() -> rustls::ClientConfig {
+pub(crate) fn client_config() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])

@@ -7,7 +7,9 @@ use wire::error::Code;
 use wire::frame::Body;
 use wire::kicked::Reason;
 
-use crate::client::{Client, hello, said};
+use gateway::Config;
+
+use crate::client::{Client, hello, outgoing, said};
 use crate::world::{World, certs, config, direct};
 
 #[tokio::test]
@@ -238,4 +240,55 @@ async fn certificates_are_exchanged_while_connections_stay() {
     let mut after = Client::tls(address).await;
     assert!(matches!(after.ask(hello(&bob.token, "b2", wire::Platform::Web)).await, Body::Welcome(_)));
     assert!(matches!(before.ask(Body::Ping(wire::Ping {})).await, Body::Pong(_)));
+}
+
+#[tokio::test]
+async fn lost_events_make_clients_compare_and_end_what_has_been_revoked() {
+    let world = World::with(Config { reconnect_spread: Duration::ZERO, ..config() }).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (mut stays, mut goes) = (world.device(&alice, "a1").await, world.device(&bob, "b1").await);
+    let mut parked = world.connect().await;
+    let welcome = parked.log_in(&world.user("carol").await, "c1").await;
+    drop(parked);
+    world.until("the third is parked", async |world| world.gateway.connections() == 2).await;
+
+    // Another process revokes a token and says something; nothing of it is heard here.
+    let elsewhere = world.another().await;
+    elsewhere.tokens.revoke_all(&world.server, bob.id).await.unwrap();
+    let caller = elsewhere.tokens.authenticate(&alice.token).await.unwrap();
+    elsewhere.messages.send(&caller, outgoing(direct(&alice, &bob), "1", "unheard")).await.unwrap();
+    world.domain.miss();
+
+    match goes.next().await.and_then(|frame| frame.body) {
+        Some(Body::Resync(_)) => {}
+        other => panic!("{other:?}"),
+    }
+    match goes.next().await.and_then(|frame| frame.body) {
+        Some(Body::Kicked(kicked)) => assert_eq!(kicked.reason(), Reason::TokenRevoked),
+        other => panic!("{other:?}"),
+    }
+    match stays.next().await.and_then(|frame| frame.body) {
+        Some(Body::Resync(resync)) => assert_eq!(resync.after_ms, 0),
+        other => panic!("{other:?}"),
+    }
+    match stays.ask(Body::Sync(wire::Sync { entries: 10, ..wire::Sync::default() })).await {
+        Body::SyncPage(page) => assert!(page.conversations.iter().any(|synced| synced.entries.len() == 1)),
+        other => panic!("{other:?}"),
+    }
+    let mut again = world.connect().await;
+    assert!(matches!(again.resume(&welcome, 0).await, Body::Error(error) if error.code() == Code::StaleTicket));
+}
+
+#[tokio::test]
+async fn sessions_of_a_deleted_app_end() {
+    let world = World::new().await;
+    let bob = world.user("bob").await;
+    let mut client = world.device(&bob, "b1").await;
+    let app = world.server.app_record().id.clone();
+    world.domain.apps.delete(&app).await.unwrap();
+    match client.next().await.and_then(|frame| frame.body) {
+        Some(Body::Kicked(kicked)) => assert_eq!(kicked.reason(), Reason::TokenRevoked),
+        other => panic!("{other:?}"),
+    }
+    client.expect_end().await;
 }

@@ -6,4 +6,5 @@ mod abuse;
 mod client;
 mod lifecycle;
 mod messages;
+mod transports;
 mod world;

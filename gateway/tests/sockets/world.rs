@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
     pub(crate) gateway: Gateway,
     pub(crate) server: Caller,
+    store: Store,
+    clock: Clock,
 }
 
 /// A user who can log in.
@@ -50,11 +52,17 @@ impl World {
         let hub = Hub::new(config);
         let store = Store::memory(clock.clone());
         let outlet = Outlet::Here(hub.clone());
-        let domain = Domain::open(store, clock.clone(), outlet, domain::Config::default()).await.unwrap();
+        let domain = Domain::open(store.clone(), clock.clone(), outlet, domain::Config::default()).await.unwrap();
         let app = domain.apps.create(NewApp::default()).await.unwrap();
         let server = domain.apps.operator(domain::AppNumber(app.app.number)).await.unwrap();
-        let gateway = Gateway::start(domain.clone(), hub.clone(), clock, Some(certs())).await.unwrap();
-        Self { domain, hub, gateway, server }
+        let gateway = Gateway::start(domain.clone(), hub.clone(), clock.clone(), Some(certs())).await.unwrap();
+        Self { domain, hub, gateway, server, store, clock }
+    }
+
+    /// The domain of another process, whose events nobody hears.
+    pub(crate) async fn another(&self) -> Domain {
+        let outlet = Outlet::Bus(storage::Bus::local());
+        Domain::open(self.store.clone(), self.clock.clone(), outlet, domain::Config::default()).await.unwrap()
     }
 
     pub(crate) async fn user(&self, uid: &str) -> User {

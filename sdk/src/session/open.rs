@@ -31,6 +31,10 @@ impl Session {
                 self.leave_at = Some(now + delay);
                 self.events.push_back(Event::Draining { reconnect_in: delay });
             }
+            Body::Resync(resync) => {
+                let at = now + Duration::from_millis(u64::from(resync.after_ms));
+                self.sync_retry = Some(self.sync_retry.map_or(at, |due| due.min(at)));
+            }
             Body::Ping(Ping {}) => {
                 self.frames.push_back(wire::Frame { id, body: Some(Body::Pong(Pong { server_time: 0 })) })
             }

@@ -1,7 +1,8 @@
 //! What was asked and not answered yet.
 //!
 //! A request waits in line until the session is open and the window has room, is in flight until its answer comes, and goes back
-//! in line when the connection is lost and asking again does no harm. Requests keep the order in which they were made.
+//! in line when the connection is lost and asking again does no harm. Requests keep the order in which they were made; messages
+//! keep it also when one was refused for now: those after it in its conversation wait until it has been sent again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -96,6 +97,8 @@ pub(crate) struct Requests {
     next_id: u64,
     all: BTreeMap<u64, Request>,
     queue: BTreeSet<u64>,
+    /// Messages in [`State::Waiting`].
+    waiting: BTreeSet<u64>,
     timers: BTreeSet<(Instant, u64)>,
     in_flight: usize,
     max_in_flight: usize,
@@ -109,6 +112,7 @@ impl Requests {
             next_id: 1,
             all: BTreeMap::new(),
             queue: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             timers: BTreeSet::new(),
             in_flight: 0,
             max_in_flight,
@@ -143,7 +147,8 @@ impl Requests {
         if self.in_flight >= self.max_in_flight {
             return None;
         }
-        let id = self.queue.pop_first()?;
+        let id = self.queue.iter().copied().find(|&id| !self.is_behind(id))?;
+        self.queue.remove(&id);
         let request = self.all.get_mut(&id)?;
         request.state = State::InFlight;
         self.in_flight += 1;
@@ -154,6 +159,21 @@ impl Requests {
         Some((id, request))
     }
 
+    /// Whether this is a message, and an earlier one into the same conversation waits to be sent again.
+    fn is_behind(&self, id: u64) -> bool {
+        let conversation = |id: u64| match self.all.get(&id).map(|request| &request.body) {
+            Some(Body::Send(send)) => send.conversation.as_ref(),
+            _ => None,
+        };
+        // Nearly always, nothing waits.
+        let mut earlier = self.waiting.range(..id).peekable();
+        if earlier.peek().is_none() {
+            return false;
+        }
+        let Some(own) = conversation(id) else { return false };
+        earlier.any(|&other| conversation(other) == Some(own))
+    }
+
     /// Takes out the request that an answer belongs to.
     pub(crate) fn answered(&mut self, id: u64) -> Option<Request> {
         let mut request = self.all.remove(&id)?;
@@ -161,6 +181,7 @@ impl Requests {
             self.in_flight -= 1;
         }
         self.queue.remove(&id);
+        self.waiting.remove(&id);
         set_timer(&mut self.timers, id, &mut request, None);
         Some(request)
     }
@@ -178,6 +199,7 @@ impl Requests {
         }
         self.queue.remove(&id);
         request.state = State::Waiting;
+        self.waiting.insert(id);
         request.attempts += 1;
         set_timer(&mut self.timers, id, request, Some(request.deadline.map_or(at, |deadline| deadline.min(at))));
     }
@@ -224,6 +246,7 @@ impl Requests {
             self.in_flight -= 1;
         }
         request.state = State::Queued;
+        self.waiting.remove(&id);
         let deadline = request.deadline;
         set_timer(&mut self.timers, id, request, deadline);
         self.queue.insert(id);
@@ -238,6 +261,7 @@ impl Requests {
     /// Empties everything.
     pub(crate) fn drain(&mut self) -> Vec<Request> {
         self.queue.clear();
+        self.waiting.clear();
         self.timers.clear();
         self.in_flight = 0;
         std::mem::take(&mut self.all).into_values().collect()

@@ -6,6 +6,8 @@
 mod commands;
 mod crash;
 mod dialects;
+mod docs;
 mod full_disk;
 mod harness;
 mod lifecycle;
+mod order;

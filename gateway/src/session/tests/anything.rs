@@ -15,6 +15,7 @@ enum Step {
     Push(u8),
     Own(u8),
     Kick,
+    Missed,
     Drain,
     Stall(bool),
     Reply,
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         any::<u8>().prop_map(Step::Push),
         any::<u8>().prop_map(Step::Own),
         Just(Step::Kick),
+        Just(Step::Missed),
         Just(Step::Drain),
         any::<bool>().prop_map(Step::Stall),
         Just(Step::Reply),
@@ -62,12 +64,14 @@ impl Bench {
             Step::Push(seq) => self.push(seq.into()),
             Step::Own(number) => self.push_from(USER, number.into(), &number.to_string()),
             Step::Kick => self.event(&Event::Kick { reason: 2, message: "" }),
+            Step::Missed => self.event(&Event::Missed { after: Duration::ZERO }),
             Step::Drain => self.event(&Event::Drain { reconnect_after: Duration::ZERO }),
             Step::Stall(stalled) => self.session.handle_stall(stalled.then_some(now.at)),
             Step::Reply => match self.session.poll_call() {
                 Some(Call::Authenticate(_)) => self.session.handle_reply(now, authenticated()),
                 Some(Call::Resume { .. }) => self.session.handle_reply(now, Reply::StaleTicket),
-                Some(Call::Ask { key, request: Request::Send(_) }) => {
+                Some(Call::Confirm) => {}
+                Some(Call::Ask { key, request: Request::Send(..) }) => {
                     self.session.handle_reply(now, Reply::Sent { key, outcome: Ok(sent(1)) });
                 }
                 Some(Call::Ask { key, .. }) => {

@@ -3,6 +3,7 @@
 mod anything;
 mod lifecycle;
 mod logins;
+mod order;
 mod requests;
 
 use std::sync::Arc;
@@ -160,6 +161,7 @@ fn authenticated() -> Reply {
         caller: caller(),
         user: USER,
         uid: "seven".into(),
+        generation: 0,
         session: SessionId(1),
         device_id: "phone".into(),
         platform: 0,
@@ -194,6 +196,8 @@ fn appended(sender: UserId, seq: u64, client_msg_id: &str) -> record::Appended {
         members_version: 0,
         entry: Some(entry),
         online_only: false,
+        room: false,
+        outbox: false,
     }
 }
 

@@ -147,6 +147,42 @@ fn a_message_refused_for_now_is_sent_again_later() {
 }
 
 #[test]
+fn later_messages_do_not_overtake_one_that_is_refused_for_now() {
+    let mut bench = Bench::open(&[]);
+    for (call, name) in [(1, "m1"), (2, "m2")] {
+        bench.send(call, name);
+    }
+    let frames = bench.sent();
+    let [(first, "m1"), (second, "m2")] = sends(&frames)[..] else { panic!("{frames:?}") };
+    bench.receive(first, error(Code::RetryLater, 3000));
+    bench.receive(second, error(Code::RetryLater, 100));
+    bench.send(3, "m3");
+    let elsewhere = wire::Send {
+        conversation: Some(ConversationId::Group(8).to_wire()),
+        client_msg_id: "elsewhere".to_owned(),
+        content: Some(content::text("hello")),
+        online_only: false,
+    };
+    ask(&mut bench, 4, Body::Send(elsewhere));
+    ask(&mut bench, 5, list());
+    let frames = bench.sent();
+    assert_eq!((sends(&frames).len(), frames.len()), (1, 2), "what is not behind the message goes on: {frames:?}");
+    let mut order = Vec::new();
+    for _ in 0..60 {
+        bench.pass(Duration::from_millis(100));
+        for (id, name) in sends(&bench.sent()) {
+            order.push(name.to_owned());
+            let seq = order.len() as u64;
+            if name != "elsewhere" {
+                bench.ack(id, name, seq);
+            }
+        }
+    }
+    order.retain(|name| name != "elsewhere");
+    assert_eq!(order, ["m1", "m2", "m3"]);
+}
+
+#[test]
 fn a_repeatable_request_is_asked_again_and_another_is_not() {
     let mut bench = Bench::open(&[]);
     ask(&mut bench, 1, list());

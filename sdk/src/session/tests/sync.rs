@@ -128,3 +128,17 @@ fn what_is_held_fills_at_most_half_a_frame() {
     assert!(sync.have.len() > 1000);
     assert!(proto::Message::encoded_len(&sync) <= 32 * 1024);
 }
+
+#[test]
+fn a_session_that_may_have_missed_something_synchronises_when_told() {
+    let mut bench = Bench::open(&[cursor(3)]);
+    bench.receive(0, Body::Resync(wire::Resync { after_ms: 400 }));
+    bench.pass(Duration::from_millis(399));
+    assert_eq!(bench.sent(), []);
+    bench.pass(Duration::from_millis(1));
+    let asked = bench.answer_sync(synced(Verdict::Complete, EPOCH, 1, 4, [4]));
+    assert_eq!(asked.have[0].seq, 3);
+    let events = bench.events();
+    assert_eq!(seqs(&events), [4]);
+    assert_eq!(events.last(), Some(&Event::Synced));
+}
