@@ -8,7 +8,7 @@ use storage::{Clock, Scan, Store};
 use crate::caller::{Caller, Subject};
 use crate::conversations::MembershipKey;
 use crate::error::{Denial, Error, Noun, Result};
-use crate::groups::{GroupKey, MemberKey, role_in};
+use crate::groups::{BarredKey, GroupKey, MemberKey, role_in};
 use crate::ids::{AppNumber, ConversationId, GroupId, Seq, UserId};
 use crate::log::{EntryKey, HeadKey};
 use crate::roster::ContactKey;
@@ -39,6 +39,15 @@ impl View {
     pub(crate) fn shows(&self, seq: Seq) -> bool {
         (self.first..=self.last()).contains(&seq)
     }
+}
+
+/// Whether what is said in a conversation is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// As an entry of its log.
+    InLog,
+    /// In a chat room: whoever is there hears it.
+    Nowhere,
 }
 
 /// Whether a member is the group's owner or an admin.
@@ -116,18 +125,28 @@ impl Access {
     /// # Errors
     /// `NotFound(User)`, `NotFound(Group)`, `NotFound(Conversation)`, and every `Denied` of sending.
     pub(crate) async fn author(&self, caller: &Caller, conversation: ConversationId, known: bool) -> Result<UserId> {
+        self.author_where(caller, conversation, known).await.map(|(author, _)| author)
+    }
+
+    /// As [`Self::author`], and whether what is said is kept.
+    pub(crate) async fn author_where(
+        &self,
+        caller: &Caller,
+        conversation: ConversationId,
+        known: bool,
+    ) -> Result<(UserId, Kept)> {
         match conversation {
             ConversationId::Direct { .. } => {
                 let sender = caller.user()?;
                 let receiver = conversation.peer_of(sender).ok_or(Error::NotFound(Noun::Conversation))?;
                 self.may_address(caller, sender, receiver, known).await?;
-                Ok(sender)
+                Ok((sender, Kept::InLog))
             }
             ConversationId::Group(group) => self.may_speak(caller, group).await,
             ConversationId::Notices(user) => {
                 caller.require_privileged()?;
                 self.must_exist(caller.app(), user, known).await?;
-                Ok(caller.user().unwrap_or_default())
+                Ok((caller.user().unwrap_or_default(), Kept::InLog))
             }
         }
     }
@@ -218,24 +237,44 @@ impl Access {
         }
     }
 
-    async fn may_speak(&self, caller: &Caller, group: GroupId) -> Result<UserId> {
+    async fn may_speak(&self, caller: &Caller, group: GroupId) -> Result<(UserId, Kept)> {
         let app = caller.app();
         let record = self.store.get(&GroupKey { app, group }).await?.filter(|record| !record.dismissed);
         let Some(record) = record else { return Err(Error::NotFound(Noun::Group)) };
+        let kept = if record.kind() == store::GroupKind::Room { Kept::Nowhere } else { Kept::InLog };
         let user = match caller.subject() {
             // The app itself speaks in any of its groups, as user 0.
-            Subject::Server => return Ok(UserId(0)),
+            Subject::Server => return Ok((UserId(0), kept)),
             Subject::User { id, .. } => id,
             Subject::Anonymous => return Err(Error::Denied(Denial::Credential)),
         };
+        let now = self.clock.now().0;
+        let silent = |until: i64| until == -1 || until > now;
+        if kept == Kept::Nowhere {
+            self.may_speak_in_room(app, &record, user, silent(record.muted_until)).await?;
+            return Ok((user, kept));
+        }
         let Some(member) = self.store.get(&MemberKey { app, group, user }).await? else {
             return Err(Error::Denied(Denial::NotMember));
         };
-        let now = self.clock.now().0;
-        let silent = |until: i64| until == -1 || until > now;
         if silent(member.muted_until) || (silent(record.muted_until) && !leads(&record, &member)) {
             return Err(Error::Denied(Denial::Muted));
         }
-        Ok(user)
+        Ok((user, kept))
+    }
+
+    /// Whether a user may speak in a chat room, where everybody may who is not on its block list.
+    async fn may_speak_in_room(&self, app: AppNumber, room: &store::Group, user: UserId, silent: bool) -> Result<()> {
+        if room.owner == user.0 {
+            return Ok(());
+        }
+        if silent {
+            return Err(Error::Denied(Denial::Muted));
+        }
+        let key = BarredKey { app, group: GroupId(room.id), user };
+        if room.blocked > 0 && self.store.get(&key).await?.is_some() {
+            return Err(Error::Denied(Denial::Barred));
+        }
+        Ok(())
     }
 }
