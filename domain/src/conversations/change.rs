@@ -42,8 +42,12 @@ impl Conversations {
         }
         self.alter(caller, caller.user()?, id, |membership, _| {
             membership.pinned = change.pinned.unwrap_or(membership.pinned);
-            membership.set_mute(change.mute.unwrap_or(membership.mute()));
-            membership.set_push_mode(change.push_mode.unwrap_or(membership.push_mode()));
+            if let Some(mute) = change.mute {
+                membership.set_mute(mute);
+            }
+            if let Some(push_mode) = change.push_mode {
+                membership.set_push_mode(push_mode);
+            }
             if let Some(remark) = &change.remark {
                 membership.remark.clone_from(remark);
             }

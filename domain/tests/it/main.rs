@@ -22,6 +22,7 @@ mod order;
 mod outbox;
 mod prepared;
 mod presence;
+mod rooms;
 mod roster;
 mod roster_model;
 mod rules;

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::preview::preview;
 
-/// The JSON that gobelieve's own clients write. Exactly one key is there; `image` is the older form of `image2`.
+/// The JSON that gobelieve's own clients write. Exactly one key is there, but for `at`; `image` is the older form of `image2`.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Elem {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// Users whom a text mentions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    at: Vec<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,18 +77,28 @@ struct Location {
     address: String,
 }
 
-/// Reads a content. Whatever our kind would not give back exactly stays in `raw`.
+/// Reads a content. Whatever our kind would not give back exactly stays in `raw`. Mentions are still numbers: see [`resolve`].
 pub(super) fn read(text: String) -> Content {
-    let elem: Option<Elem> = serde_json::from_str(&text).ok();
+    let mut elem: Option<Elem> = serde_json::from_str(&text).ok();
+    let mentions = elem.as_mut().map(|elem| std::mem::take(&mut elem.at)).unwrap_or_default();
     let kind = elem
         .and_then(into_kind)
         .unwrap_or_else(|| Kind::Custom(entry::Custom { data: text.clone(), ..entry::Custom::default() }));
-    let content = Content { kind: Some(kind), origin: "gobelieve".into(), ..Content::default() };
-    if write(&content) == text { content } else { Content { raw: text, ..content } }
+    let content = Content { kind: Some(kind), mentions, origin: "gobelieve".into(), ..Content::default() };
+    if write(&content, &|number| number) == text { content } else { Content { raw: text, ..content } }
+}
+
+/// Puts ids in the place of the numbers that a content mentions users by. Where one is unknown, what came is kept as it came.
+pub(super) fn resolve(content: &mut Content, ids: &[Option<u64>]) {
+    if content.raw.is_empty() && ids.iter().any(Option::is_none) {
+        content.raw = write(content, &|number| number);
+    }
+    content.mentions = ids.iter().flatten().copied().collect();
 }
 
 /// The content as this dialect's clients know it: what they wrote themselves as it was, anything else in the nearest form that they show.
-pub(super) fn write(content: &Content) -> String {
+/// `number` tells what a user is called.
+pub(super) fn write(content: &Content, number: &dyn Fn(u64) -> u64) -> String {
     if content.origin == "gobelieve" && !content.raw.is_empty() {
         return content.raw.clone();
     }
@@ -93,11 +106,12 @@ pub(super) fn write(content: &Content) -> String {
         return custom.data.clone();
     }
     let elem = from_kind(content).unwrap_or_else(|| Elem { text: Some(preview(content)), ..Elem::default() });
-    serde_json::to_string(&elem).unwrap_or_default()
+    let at = if elem.text.is_some() { content.mentions.iter().map(|user| number(*user)).collect() } else { Vec::new() };
+    serde_json::to_string(&Elem { at, ..elem }).unwrap_or_default()
 }
 
 fn into_kind(elem: Elem) -> Option<Kind> {
-    let Elem { text, image, image2, audio, video, file, location } = elem;
+    let Elem { text, at: _, image, image2, audio, video, file, location } = elem;
     let text = text.map(|text| Kind::Text(entry::Text { text }));
     let image = image2.or_else(|| image.map(|url| Image { url, ..Image::default() })).map(|image| {
         let (width, height) = (image.width, image.height);
@@ -169,12 +183,18 @@ fn url(media: Option<&Media>) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Everybody's number is the id.
+    fn same(user: u64) -> u64 {
+        user
+    }
+
     #[test]
     fn gives_back_what_it_was_given() {
         for text in [
             r#"{"text":"hi"}"#,
             r#"{ "text": "hi" }"#,
             r#"{"text":"hi","at":[7]}"#,
+            r#"{"text":"hi","at":[7],"at_name":["seven"]}"#,
             r#"{"image":"https://x/a.png"}"#,
             r#"{"image2":{"url":"https://x/a.png","width":3,"height":4}}"#,
             r#"{"audio":{"url":"https://x/a.amr","duration":5}}"#,
@@ -186,7 +206,7 @@ mod tests {
             "[1]",
             "null",
         ] {
-            assert_eq!(write(&read(text.to_owned())), text);
+            assert_eq!(write(&read(text.to_owned()), &same), text);
         }
     }
 
@@ -201,8 +221,20 @@ mod tests {
     #[test]
     fn shows_what_the_others_wrote() {
         let text = Content { kind: Some(Kind::Text(entry::Text { text: "a \"b\"".into() })), ..Content::default() };
-        assert_eq!(write(&text), r#"{"text":"a \"b\""}"#);
+        assert_eq!(write(&text, &same), r#"{"text":"a \"b\""}"#);
         let face = Kind::Face(entry::Face { index: "3".into(), data: String::new() });
-        assert_eq!(write(&Content { kind: Some(face), ..Content::default() }), r#"{"text":"[face] 3"}"#);
+        assert_eq!(write(&Content { kind: Some(face), ..Content::default() }, &same), r#"{"text":"[face] 3"}"#);
+    }
+
+    #[test]
+    fn mentions_are_found_by_number_and_shown_by_it() {
+        let text = r#"{"text":"hi","at":[7,8]}"#;
+        let mut content = read(text.to_owned());
+        assert_eq!(content.mentions, [7, 8]);
+        resolve(&mut content, &[Some(1_007), Some(1_008)]);
+        assert_eq!(write(&content, &|user| user - 1_000), text);
+        let mut content = read(text.to_owned());
+        resolve(&mut content, &[Some(1_007), None]);
+        assert_eq!((content.mentions.as_slice(), write(&content, &same).as_str()), (&[1_007][..], text));
     }
 }

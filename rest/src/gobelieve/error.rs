@@ -1,6 +1,6 @@
 //! Everything that goes wrong in gobelieve: a status, and `meta` with a code and a message.
 
-use domain::Noun;
+use domain::{Denial, Noun};
 use serde::Serialize;
 
 use crate::dialect::Fault;
@@ -20,6 +20,15 @@ pub enum Error {
     /// The client's token is missing or wrong, whatever the reason.
     #[error("非法的access token")]
     WrongToken,
+    /// What the original refuses, in its own words.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// `/messages/offline` was not told whose messages.
+    #[error("invalid uid")]
+    NoUid,
+    /// Whichever credential came where either would do, it is wrong.
+    #[error("非法的authorization")]
+    WrongAuthorization,
 }
 
 /// The answer.
@@ -50,6 +59,14 @@ pub(super) fn refused(error: domain::Error, wrong: Error) -> Error {
 }
 
 impl Error {
+    /// A wrong credential, where either kind would do.
+    pub(super) fn of_either(self) -> Self {
+        match self {
+            Self::WrongApp | Self::WrongToken => Self::WrongAuthorization,
+            other => other,
+        }
+    }
+
     pub(super) fn cause(&self) -> Option<&domain::Error> {
         if let Self::Domain(error) = self { Some(error) } else { None }
     }
@@ -58,7 +75,7 @@ impl Error {
         match self {
             Self::Fault(fault) => fault.status(),
             Self::Domain(error) => of_domain(error),
-            Self::WrongApp | Self::WrongToken => 400,
+            Self::WrongApp | Self::WrongToken | Self::NoUid | Self::WrongAuthorization | Self::Refused(_) => 400,
         }
     }
 
@@ -81,6 +98,9 @@ impl Error {
             Self::Fault(Fault::Method { .. }) => Meta { code, ..Meta::default() },
             Self::Fault(Fault::Internal) => {
                 Meta { message: Some("Server Internal Error!".into()), code, ..Meta::default() }
+            }
+            Self::Domain(domain::Error::Denied(Denial::NotAdmin | Denial::NotOwner)) => {
+                Meta { message: Some("no authority".into()), code, ..Meta::default() }
             }
             Self::Domain(domain::Error::NotFound(Noun::Group)) => {
                 Meta { message: Some("group non exists".into()), code, ..Meta::default() }

@@ -2,11 +2,20 @@
 //!
 //! Its server may name any user: whoever does not exist yet is created, as there.
 
+mod client_groups;
 mod content;
 mod error;
+mod files;
 mod groups;
 mod messages;
+mod notification;
+mod offline;
+mod push;
+mod rooms;
 mod routes;
+mod settings;
+mod stores;
+mod support;
 mod tokens;
 mod users;
 
@@ -41,6 +50,10 @@ pub enum Access {
     Server,
     /// `Authorization: Bearer token`.
     Client,
+    /// Either of them, told apart by the scheme.
+    Either,
+    /// `Authorization: Basic base64(appid:appkey)`, with the same `appid` in the body: a customer's client.
+    Customer,
 }
 
 /// What a good answer looks like.
@@ -51,6 +64,8 @@ pub enum Shape {
     Data,
     /// For a boolean: `{"success": true}`, or an empty body where there was nothing to do.
     Success,
+    /// The value alone.
+    Bare,
     /// An empty body.
     Empty,
 }
@@ -78,16 +93,20 @@ impl Dialect for Gobelieve {
     async fn authenticate(domain: &Domain, _: &Config, call: &Call, access: Access) -> Reply<Caller> {
         let header = call.header("authorization").unwrap_or_default();
         match access {
-            // The original cuts the scheme off by length and does not look at it.
-            Access::Server => {
-                let credential = header.get(6..).and_then(basic).ok_or(Error::WrongApp)?;
-                domain.apps.authenticate(&credential).await.map_err(|error| error::refused(error, Error::WrongApp))
+            Access::Server => as_server(domain, header).await,
+            Access::Client => as_client(domain, header).await,
+            Access::Customer => support::authenticate(domain, call, true).await,
+            Access::Either if scheme_is(header, "basic") => {
+                as_server(domain, header).await.map_err(Error::of_either)
             }
-            Access::Client => {
-                let token = header.get(7..).ok_or(Error::WrongToken)?;
-                domain.tokens.authenticate(token).await.map_err(|error| error::refused(error, Error::WrongToken))
-            }
+            Access::Either => as_client(domain, header).await.map_err(Error::of_either),
         }
+    }
+
+    /// The public calls are those of customers, whose body names the app.
+    async fn nobody(domain: &Domain, config: &Config, call: &Call) -> Reply<Caller> {
+        let app = support::authenticate(domain, call, config.gobelieve_customer_key).await?;
+        Ok(domain.apps.anonymous_by_number(app.app()).await?)
     }
 
     fn ok<T: Serialize>(shape: Shape, value: &T) -> Response {
@@ -96,6 +115,7 @@ impl Dialect for Gobelieve {
             Shape::Success if serde_json::to_value(value).is_ok_and(|value| value == true) => {
                 answer::json(200, &json!({ "success": true }))
             }
+            Shape::Bare => answer::json(200, value),
             Shape::Success | Shape::Empty => answer::empty(),
         }
     }
@@ -126,6 +146,7 @@ impl Dialect for Gobelieve {
                 "required": ["success"],
                 "properties": { "success": { "const": true } },
             }),
+            Shape::Bare => value,
             Shape::Empty => Value::Null,
         }
     }
@@ -173,19 +194,45 @@ impl Dialect for Gobelieve {
                 "gobelieve_client",
                 json!({ "type": "http", "scheme": "bearer", "description": "A token from /auth/grant" }),
             ),
+            (
+                "gobelieve_customer",
+                json!({ "type": "http", "scheme": "basic", "description": "User name: the appid. Password: the app's key" }),
+            ),
         ]
     }
 
     fn scheme_of(access: Access) -> Option<&'static str> {
-        Some(match access {
-            Access::Server => "gobelieve_server",
-            Access::Client => "gobelieve_client",
-        })
+        match access {
+            Access::Server => Some("gobelieve_server"),
+            Access::Client | Access::Either => Some("gobelieve_client"),
+            Access::Customer => Some("gobelieve_customer"),
+        }
     }
 }
 
+async fn as_server(domain: &Domain, header: &str) -> Reply<Caller> {
+    // The original cuts the scheme off by length and does not look at it.
+    let credential = header.get(6..).and_then(basic).ok_or(Error::WrongApp)?;
+    domain.apps.authenticate(&credential).await.map_err(|error| error::refused(error, Error::WrongApp))
+}
+
+async fn as_client(domain: &Domain, header: &str) -> Reply<Caller> {
+    let token = header.get(7..).ok_or(Error::WrongToken)?;
+    domain.tokens.authenticate(token).await.map_err(|error| error::refused(error, Error::WrongToken))
+}
+
+fn scheme_is(header: &str, scheme: &str) -> bool {
+    header.split_once(' ').is_some_and(|(name, _)| name.eq_ignore_ascii_case(scheme))
+}
+
 fn basic(encoded: &str) -> Option<Credential> {
+    let (number, md5) = decoded(encoded)?;
+    Some(Credential::SecretMd5 { number, md5: md5.to_ascii_lowercase() })
+}
+
+/// The app's number, and what proves that one may name it.
+fn decoded(encoded: &str) -> Option<(u32, String)> {
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (number, md5) = decoded.split_once(':')?;
-    Some(Credential::SecretMd5 { number: number.parse().ok()?, md5: md5.to_ascii_lowercase() })
+    let (number, proof) = decoded.split_once(':')?;
+    Some((number.parse().ok()?, proof.to_owned()))
 }

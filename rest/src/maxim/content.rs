@@ -3,6 +3,8 @@
 //! maxim sends a content type, a text and three strings of JSON. [`read`] finds the kind that every dialect understands;
 //! where that kind cannot give back the very strings that came, they are kept beside it and [`show`] prefers them.
 
+use std::collections::{BTreeSet, HashMap};
+
 use domain::entry::content::Kind;
 use domain::entry::{self, Content};
 use serde::{Deserialize, Serialize};
@@ -41,7 +43,7 @@ struct Hints {
     mention_list: Vec<u64>,
 }
 
-/// Reads a message; `None` where there is no such content type.
+/// Reads a message; `None` where there is no such content type. Users are still named by number: see [`resolve`].
 pub(super) fn read(body: Body, config: String, ext: String) -> Option<Content> {
     let attachment = serde_json::from_str(&body.attachment).unwrap_or_default();
     let kind = read_kind(&body, attachment)?;
@@ -55,11 +57,40 @@ pub(super) fn read(body: Body, config: String, ext: String) -> Option<Content> {
         origin: ORIGIN.to_owned(),
         ..Content::default()
     };
-    if show(&content) != body {
-        // A body is a number and two strings, which JSON can always hold.
-        content.raw = serde_json::to_string(&body).unwrap_or_default();
+    if show(&content, &|number| number) != body {
+        content.raw = spelled(&body);
     }
     Some(content)
+}
+
+/// Every user whom a content names: mentioned, or the author of what it passes on.
+pub(super) fn named(content: &Content) -> BTreeSet<u64> {
+    let authors = match &content.kind {
+        Some(Kind::Forward(forward)) => forward.items.iter().map(|item| item.sender).collect(),
+        _ => Vec::new(),
+    };
+    content.mentions.iter().copied().chain(authors).filter(|user| *user != 0).collect()
+}
+
+/// Puts ids in the place of the numbers that a content names users by. Who is unknown is not mentioned, and what nobody known has said
+/// keeps its author only in what came.
+pub(super) fn resolve(content: &mut Content, ids: &HashMap<u64, u64>) {
+    let came = show(content, &|number| number);
+    content.mentions = content.mentions.iter().filter_map(|number| ids.get(number).copied()).collect();
+    if let Some(Kind::Forward(forward)) = &mut content.kind {
+        let is_whole = forward.items.iter().all(|item| item.sender == 0 || ids.contains_key(&item.sender));
+        for item in &mut forward.items {
+            item.sender = ids.get(&item.sender).copied().unwrap_or_default();
+        }
+        if !is_whole {
+            content.raw = spelled(&came);
+        }
+    }
+}
+
+fn spelled(body: &Body) -> String {
+    // A body is a number and two strings, which JSON can always hold.
+    serde_json::to_string(body).unwrap_or_default()
 }
 
 fn read_kind(body: &Body, attachment: Attachment) -> Option<Kind> {
@@ -94,8 +125,8 @@ fn read_item(item: Item) -> entry::Forwarded {
     entry::Forwarded { sender: item.from, time: item.timestamp, content: Some(Content { kind, ..Content::default() }) }
 }
 
-/// What a content shows as.
-pub(super) fn show(content: &Content) -> Body {
+/// What a content shows as. `number` tells what a user is called.
+pub(super) fn show(content: &Content, number: &dyn Fn(u64) -> u64) -> Body {
     // Anyone can claim an origin over the wire protocol, so what is kept is checked before it is believed.
     if content.origin == ORIGIN
         && !content.raw.is_empty()
@@ -103,19 +134,19 @@ pub(super) fn show(content: &Content) -> Body {
     {
         return kept;
     }
-    show_kind(content.kind.as_ref())
+    show_kind(content.kind.as_ref(), number)
 }
 
 /// The delivery hints that a content shows: its own, or those that its mentions make.
-pub(super) fn show_config(content: &Content) -> String {
+pub(super) fn show_config(content: &Content, number: &dyn Fn(u64) -> u64) -> String {
     if !content.config.is_empty() || (content.mentions.is_empty() && !content.mention_all) {
         return content.config.clone();
     }
-    let hints = Hints { mention_all: content.mention_all, mention_list: content.mentions.clone() };
-    serde_json::to_string(&hints).unwrap_or_default()
+    let mention_list = content.mentions.iter().map(|user| number(*user)).collect();
+    serde_json::to_string(&Hints { mention_all: content.mention_all, mention_list }).unwrap_or_default()
 }
 
-fn show_kind(kind: Option<&Kind>) -> Body {
+fn show_kind(kind: Option<&Kind>, number: &dyn Fn(u64) -> u64) -> Body {
     match kind {
         Some(Kind::Text(text)) => body(0, &text.text, None),
         Some(Kind::Image(image)) => body(1, "", Some(Attachment::of_image(image))),
@@ -137,16 +168,16 @@ fn show_kind(kind: Option<&Kind>) -> Body {
         }
         Some(Kind::Forward(forward)) if forward.items.is_empty() => body(7, &forward.title, None),
         Some(Kind::Forward(forward)) => {
-            let items = forward.items.iter().map(show_item).collect();
+            let items = forward.items.iter().map(|item| show_item(item, number)).collect();
             body(7, &forward.title, Some(Attachment { items, ..Attachment::default() }))
         }
         None => Body::default(),
     }
 }
 
-fn show_item(item: &entry::Forwarded) -> Item {
-    let body = item.content.as_ref().map(show).unwrap_or_default();
-    Item { from: item.sender, timestamp: item.time, body }
+fn show_item(item: &entry::Forwarded, number: &dyn Fn(u64) -> u64) -> Item {
+    let body = item.content.as_ref().map(|content| show(content, number)).unwrap_or_default();
+    Item { from: number(item.sender), timestamp: item.time, body }
 }
 
 fn body(content_type: u8, content: &str, attachment: Option<Attachment>) -> Body {

@@ -49,6 +49,20 @@ pub(super) async fn with_user(cx: &Cx, number: u64) -> Reply<Target> {
     Ok(Target { id, number: number_of_user(&user) })
 }
 
+/// The number of the conversation in which the app itself speaks.
+pub(super) const SYSTEM: u64 = 0;
+
+/// The caller's own notices.
+pub(super) fn system(cx: &Cx) -> Reply<Target> {
+    Ok(Target { id: ConversationId::Notices(cx.caller.user()?), number: SYSTEM })
+}
+
+/// A user's notices.
+pub(super) async fn notices_of(cx: &Cx, number: u64) -> Reply<Target> {
+    let user = cx.domain.users.find(&cx.caller, &UserRef::Number(number)).await?;
+    Ok(Target { id: ConversationId::Notices(UserId(user.id)), number: SYSTEM })
+}
+
 /// The conversation of a group. Whether the caller is in it, using it tells.
 pub(super) async fn with_group(cx: &Cx, number: u64) -> Reply<Target> {
     let group = cx.domain.groups.find(&cx.caller, &GroupRef::Number(number)).await?;
@@ -60,6 +74,7 @@ pub(super) async fn with(cx: &Cx, number: u64, kind: Option<Kind>) -> Reply<Targ
     match kind {
         Some(Kind::User) => return with_user(cx, number).await,
         Some(Kind::Group) => return with_group(cx, number).await,
+        None if number == SYSTEM => return system(cx),
         None => {}
     }
     let user = found(with_user(cx, number).await)?;
@@ -80,6 +95,14 @@ pub(super) fn unless_outside(target: Target) -> Result<(), Error> {
     match target.id {
         ConversationId::Group(_) => Err(domain::Error::Denied(Denial::NotMember).into()),
         ConversationId::Direct { .. } | ConversationId::Notices(_) => Ok(()),
+    }
+}
+
+/// An outcome of using a conversation; nothing where nothing was said yet, which is no error to ask about.
+pub(super) fn unless_new<T: Default>(target: Target, outcome: domain::Result<T>) -> Reply<T> {
+    match outcome {
+        Err(domain::Error::NotFound(Noun::Conversation)) => unless_outside(target).map(|()| T::default()),
+        outcome => Ok(outcome?),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Reading messages, and the list of conversations.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use domain::conversations::Conversation;
-use domain::entry::Entry;
 use domain::entry::entry::Body;
-use domain::messages::{HistoryRange, is_recalled};
-use domain::{ConversationId, GroupId, GroupRef, MessageId, Noun, Seq, UserId, UserRef};
+use domain::entry::{Content, Entry};
+use domain::messages::{HistoryRange, is_recalled, said_at};
+use domain::{ConversationId, MessageId, Noun, Seq, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,7 +16,7 @@ use super::{Error, Reply};
 use crate::context::Cx;
 use crate::input::Query;
 use crate::lenient;
-use crate::names::{number_of_group, number_of_user};
+use crate::names::{Numbers, numbers_of_groups, numbers_of_users};
 
 /// Messages on a page where the caller does not say.
 const DEFAULT_PAGE: usize = 20;
@@ -28,7 +28,7 @@ const CONVERSATIONS: usize = 1_000;
 /// Which messages to read.
 #[derive(Debug, Deserialize, IntoParams)]
 pub(crate) struct ConversationQuery {
-    /// The other user, or the group.
+    /// The other user, or the group; 0 for what the app itself says.
     #[serde(deserialize_with = "lenient::u64")]
     opposite_id: u64,
     /// The newest message wanted; 0 or none for the newest there is.
@@ -37,6 +37,34 @@ pub(crate) struct ConversationQuery {
     /// 1 to 100; 20 where it is not told, and more are answered with 100.
     #[serde(default, deserialize_with = "lenient::opt_u64")]
     limit: Option<u64>,
+    /// 1 a user, 2 a group, for numbers that are both.
+    #[serde(default, rename = "type", deserialize_with = "lenient::opt_u64")]
+    kind: Option<u64>,
+}
+
+/// Which conversation to delete.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct DeleteQuery {
+    /// The other user, or the group; 0 for what the app itself says.
+    #[serde(deserialize_with = "lenient::u64")]
+    conversation_id: u64,
+    /// 1 a user, 2 a group, for numbers that are both.
+    #[serde(default, rename = "type", deserialize_with = "lenient::opt_u64")]
+    kind: Option<u64>,
+}
+
+/// How far the caller has read.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct AckQuery {
+    /// The other user, or the group; 0 for what the app itself says.
+    #[serde(deserialize_with = "lenient::u64")]
+    conversation_id: u64,
+    /// The newest message that was read; 0 or none for everything.
+    #[serde(default, deserialize_with = "lenient::opt_u64")]
+    msg_id: Option<u64>,
+    /// The device that it was read on; taken and not used, for all of a user's devices share the mark.
+    #[serde(default, rename = "device_sn", deserialize_with = "lenient::opt_u64")]
+    _device_sn: Option<u64>,
     /// 1 a user, 2 a group, for numbers that are both.
     #[serde(default, rename = "type", deserialize_with = "lenient::opt_u64")]
     kind: Option<u64>,
@@ -123,6 +151,24 @@ pub(crate) async fn conversation(cx: Cx, Query(req): Query<ConversationQuery>) -
     Ok(MessagePage::of(messages, next.as_ref()))
 }
 
+/// `GET /message/ack`: marks messages as read, up to one of them.
+pub(crate) async fn ack(cx: Cx, Query(req): Query<AckQuery>) -> Reply<bool> {
+    let target = conversation::with(&cx, req.conversation_id, req.kind.map(Kind::parse).transpose()?).await?;
+    let seq = match start(&cx, target, req.msg_id.unwrap_or_default()).await? {
+        Seq(0) => Seq(u64::MAX),
+        seq => seq,
+    };
+    conversation::unless_new(target, cx.domain.conversations.read(&cx.caller, target.id, seq).await)?;
+    Ok(true)
+}
+
+/// `DELETE /message/conversation`: hides a conversation and what was said in it so far from the caller.
+pub(crate) async fn delete(cx: Cx, Query(req): Query<DeleteQuery>) -> Reply<bool> {
+    let target = conversation::with(&cx, req.conversation_id, req.kind.map(Kind::parse).transpose()?).await?;
+    conversation::unless_new(target, cx.domain.conversations.delete(&cx.caller, target.id).await)?;
+    Ok(true)
+}
+
 /// `GET /message/unread`: the caller's conversations, the most recent first.
 pub(crate) async fn unread(cx: Cx, (): ()) -> Reply<Vec<Unread>> {
     let mut rows = Vec::new();
@@ -167,13 +213,8 @@ async fn start(cx: &Cx, target: Target, message: u64) -> Reply<Seq> {
     if message == 0 {
         return Ok(Seq(0));
     }
-    match cx.domain.messages.position(&cx.caller, target.id, MessageId(message)).await {
-        Err(domain::Error::NotFound(Noun::Conversation)) => {
-            conversation::unless_outside(target)?;
-            Err(domain::Error::NotFound(Noun::Message).into())
-        }
-        found => Ok(found?.ok_or(domain::Error::NotFound(Noun::Message))?),
-    }
+    let found = cx.domain.messages.position(&cx.caller, target.id, MessageId(message)).await;
+    Ok(conversation::unless_new(target, found)?.ok_or(domain::Error::NotFound(Noun::Message))?)
 }
 
 /// Up to `count` entries that say something, the newest first. What was withdrawn is gone for this system's clients.
@@ -181,13 +222,8 @@ async fn newest(cx: &Cx, target: Target, mut from: Seq, count: usize) -> Reply<V
     let mut found: Vec<Entry> = Vec::new();
     while found.len() < count {
         let range = HistoryRange { from, ascending: false, limit: count };
-        let page = match cx.domain.messages.history(&cx.caller, target.id, range).await {
-            Err(domain::Error::NotFound(Noun::Conversation)) => {
-                conversation::unless_outside(target)?;
-                break;
-            }
-            page => page?,
-        };
+        let page = cx.domain.messages.history(&cx.caller, target.id, range).await;
+        let page = conversation::unless_new(target, page)?;
         let end = page.entries.last().map_or(0, |entry| entry.seq);
         let says = |entry: &Entry| matches!(entry.body, Some(Body::Message(_))) && !is_recalled(entry);
         found.extend(page.entries.into_iter().filter(says));
@@ -205,26 +241,33 @@ async fn show_all(cx: &Cx, target: Target, entries: Vec<Entry>) -> Reply<Vec<Mes
         return Ok(Vec::new());
     }
     let me = cx.caller.user()?;
-    let authors = entries.iter().map(|entry| entry.sender).chain([me.0]).collect();
-    let numbers = numbers_of(cx, authors).await?;
+    let mut people: BTreeSet<u64> = entries.iter().map(|entry| entry.sender).chain([me.0]).collect();
+    people.extend(entries.iter().filter_map(said).flat_map(content::named));
+    let numbers = numbers_of_users(cx, people).await?;
     let seen = cx.domain.conversations.get(&cx.caller, target.id).await?;
     Ok(entries.into_iter().map(|entry| show(&seen, target, me, &numbers, entry)).collect())
 }
 
-fn show(seen: &Conversation, target: Target, me: UserId, numbers: &HashMap<u64, u64>, entry: Entry) -> Message {
-    let said = match entry.body {
-        Some(Body::Message(content)) => content,
-        _ => domain::entry::Content::default(),
-    };
-    let number = |user: u64| numbers.get(&user).copied().unwrap_or(user);
+/// What an entry says, if it says something.
+fn said(entry: &Entry) -> Option<&Content> {
+    match &entry.body {
+        Some(Body::Message(content)) => Some(content),
+        Some(Body::Edit(_) | Body::Recall(_) | Body::Tip(_)) | None => None,
+    }
+}
+
+fn show(seen: &Conversation, target: Target, me: UserId, numbers: &Numbers, entry: Entry) -> Message {
+    let timestamp = said_at(&entry);
+    let said = said(&entry).cloned().unwrap_or_default();
+    let number = |user: u64| numbers.of(user);
     let mine = entry.sender == me.0;
     let to = match target.id {
-        ConversationId::Direct { .. } if !mine => number(me.0),
+        ConversationId::Direct { .. } | ConversationId::Notices(_) if !mine => number(me.0),
         _ => target.number,
     };
     let read_to = if mine { seen.peer_read_seq } else { seen.read_seq };
-    let config = content::show_config(&said);
-    let body = content::show(&said);
+    let config = content::show_config(&said, &number);
+    let body = content::show(&said, &number);
     Message {
         ctype: body.type_name(),
         set_attachment: !body.attachment.is_empty(),
@@ -244,7 +287,7 @@ fn show(seen: &Conversation, target: Target, me: UserId, numbers: &HashMap<u64, 
         from_xid: Xid::of(number(entry.sender)),
         msg_id: entry.message_id,
         status: if entry.seq <= read_to.0 { "READ" } else { "UNREAD" },
-        timestamp: entry.time,
+        timestamp,
         to_xid: Xid::of(to),
     }
 }
@@ -257,44 +300,29 @@ impl Xid {
 
 async fn show_unread(cx: &Cx, conversations: &[Conversation]) -> Reply<Vec<Unread>> {
     let me = cx.caller.user()?;
-    let peers =
-        conversations.iter().filter_map(|conversation| conversation.id.peer_of(me)).map(|peer| peer.0).collect();
-    let numbers = numbers_of(cx, peers).await?;
+    let peer_of = |seen: &Conversation| seen.id.peer_of(me).map(|peer| peer.0);
+    let group_of = |seen: &Conversation| match seen.id {
+        ConversationId::Group(group) => Some(group.0),
+        ConversationId::Direct { .. } | ConversationId::Notices(_) => None,
+    };
+    let peers = numbers_of_users(cx, conversations.iter().filter_map(peer_of)).await?;
+    let groups = numbers_of_groups(cx, conversations.iter().filter_map(group_of)).await?;
     let mut rows = Vec::with_capacity(conversations.len());
-    for conversation in conversations {
-        let (kind, uid) = match conversation.id {
-            ConversationId::Direct { .. } => {
-                let peer = conversation.id.peer_of(me).map_or(0, |peer| peer.0);
-                (Kind::User, numbers.get(&peer).copied().unwrap_or(peer))
-            }
-            ConversationId::Group(group) => (Kind::Group, group_number(cx, group).await?),
-            // Notices are no conversation to this system.
-            ConversationId::Notices(_) => continue,
+    for seen in conversations {
+        let (kind, uid) = match seen.id {
+            ConversationId::Direct { .. } => (Kind::User, peers.of(peer_of(seen).unwrap_or_default())),
+            ConversationId::Group(group) => (Kind::Group, groups.of(group.0)),
+            // Most notices are of other things than messages, and no conversation to this system.
+            ConversationId::Notices(_) if seen.unread == 0 => continue,
+            ConversationId::Notices(_) => (Kind::User, conversation::SYSTEM),
         };
         rows.push(Unread {
             conversation_id: Xid::of(uid),
-            num: conversation.unread,
+            num: seen.unread,
             set_conversation_id: true,
             set_num: true,
             kind: kind.number(),
         });
     }
     Ok(rows)
-}
-
-/// What users are called, by id.
-async fn numbers_of(cx: &Cx, users: BTreeSet<u64>) -> Reply<HashMap<u64, u64>> {
-    let asked: Vec<UserRef> =
-        users.into_iter().filter(|user| *user != 0).map(|user| UserRef::Id(UserId(user))).collect();
-    let found = cx.domain.users.find_many(&cx.caller, &asked).await?;
-    Ok(found.into_iter().flatten().map(|user| (user.id, number_of_user(&user))).collect())
-}
-
-/// What a group is called; one that was dismissed still has its id.
-async fn group_number(cx: &Cx, group: GroupId) -> Reply<u64> {
-    match cx.domain.groups.find(&cx.caller, &GroupRef::Id(group)).await {
-        Ok(found) => Ok(number_of_group(&found)),
-        Err(domain::Error::NotFound(_)) => Ok(group.0),
-        Err(error) => Err(error.into()),
-    }
 }

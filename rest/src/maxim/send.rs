@@ -1,5 +1,6 @@
-//! Sending messages, and what is sent like one: read receipts, withdrawals, replacements.
+//! Sending messages and notices, and what is sent like them: read receipts, withdrawals, additions, replacements.
 
+use domain::entry::Content;
 use domain::messages::Outgoing;
 use domain::{Caller, MessageId, Noun, Seq, UserId, UserRef};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::lenient;
 
 const READ_ACK: u64 = 9;
 const RECALL: u64 = 10;
+const APPEND: u64 = 11;
 const REPLACE: u64 = 12;
 
 /// What to send, and to whom.
@@ -29,7 +31,7 @@ pub(crate) struct SendRequest {
     #[serde(default, deserialize_with = "lenient::opt_u64")]
     from_user_id: Option<u64>,
     /// 0 text, 1 image, 2 audio, 3 video, 4 file, 5 location, 6 command, 7 forward;
-    /// 9 read receipt, 10 withdrawal, 12 replacement of `related_mid`.
+    /// 9 read receipt, 10 withdrawal, 11 addition to, 12 replacement of `related_mid`.
     #[serde(default, deserialize_with = "lenient::opt_u64")]
     content_type: Option<u64>,
     #[serde(default)]
@@ -49,7 +51,7 @@ pub(crate) struct SendRequest {
     /// Not stored; only who is connected gets it.
     #[serde(default)]
     online_only: Option<bool>,
-    /// The message that a receipt, withdrawal or replacement is about.
+    /// The message that a receipt, withdrawal, addition or replacement is about.
     #[serde(default, deserialize_with = "lenient::opt_u64")]
     related_mid: Option<u64>,
 }
@@ -75,26 +77,56 @@ pub(crate) struct Outcome {
     reason: String,
 }
 
+/// How it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// As somebody's message.
+    Message,
+    /// As the app's notice; users find it in the conversation with number 0.
+    Notice,
+}
+
 /// What to do for each target.
 enum Act {
-    Say { content: domain::entry::Content, client_msg_id: String, online_only: bool },
+    Say { manner: Manner, content: Content, client_msg_id: String, online_only: bool },
     MarkRead(MessageId),
     Recall(MessageId),
-    Replace(MessageId, domain::entry::Content),
+    Append { message: MessageId, text: String, client_msg_id: String },
+    Replace(MessageId, Content),
 }
 
 /// `POST|PUT /message/send`: sends a message to each target.
 pub(crate) async fn send(mut cx: Cx, Json(req): Json<SendRequest>) -> Reply<Sent> {
-    if let Some(author) = req.from_user_id {
+    if let Some(author) = req.author() {
         cx.caller = author_of(&cx, author).await?;
     }
-    check_targets(&cx, &req.targets)?;
+    to_each(&cx, req, Manner::Message).await
+}
+
+/// `POST|PUT /message/notify`: sends a notice to each target, as the app itself or in a user's name.
+pub(crate) async fn notify(mut cx: Cx, Json(req): Json<SendRequest>) -> Reply<Sent> {
+    cx.caller = match req.author() {
+        Some(author) => author_of(&cx, author).await?,
+        None => cx.caller.as_server()?,
+    };
+    to_each(&cx, req, Manner::Notice).await
+}
+
+impl SendRequest {
+    /// Whom to send it as; 0 is nobody in particular.
+    fn author(&self) -> Option<u64> {
+        self.from_user_id.filter(|author| *author != 0)
+    }
+}
+
+async fn to_each(cx: &Cx, req: SendRequest, manner: Manner) -> Reply<Sent> {
+    check_targets(cx, &req.targets)?;
     let kind = Kind::parse(req.kind)?;
     let targets = req.targets.clone();
-    let act = act_of(req)?;
+    let act = act_of(cx, req, manner).await?;
     let mut outcomes = Vec::with_capacity(targets.len());
     for target in &targets {
-        outcomes.push(perform(&cx, kind, *target, &act).await);
+        outcomes.push(perform(cx, kind, *target, &act).await);
     }
     summary(&targets, outcomes)
 }
@@ -108,50 +140,73 @@ fn check_targets(cx: &Cx, targets: &[u64]) -> Result<(), Error> {
 }
 
 /// Reads what is to be done.
-fn act_of(req: SendRequest) -> Result<Act, Error> {
-    let related = || match req.related_mid {
-        Some(id) if id > 0 => Ok(MessageId(id)),
-        _ => Err(Error::parameter("related_mid: is missing")),
-    };
+async fn act_of(cx: &Cx, req: SendRequest, manner: Manner) -> Reply<Act> {
     let content_type = req.content_type.unwrap_or_default();
-    match content_type {
-        READ_ACK => return Ok(Act::MarkRead(related()?)),
-        RECALL => return Ok(Act::Recall(related()?)),
-        _ => {}
-    }
-    // A replacement is a text, whatever it replaces.
-    let body = Body {
-        content_type: if content_type == REPLACE { 0 } else { u8::try_from(content_type).unwrap_or(u8::MAX) },
-        content: req.content.unwrap_or_default(),
-        attachment: req.attachment.unwrap_or_default(),
-    };
-    let content = content::read(body, req.config.unwrap_or_default(), req.ext.unwrap_or_default())
-        .ok_or_else(|| Error::parameter("content_type: must be 0 to 7, 9, 10 or 12"))?;
-    if content_type == REPLACE {
-        return match req.related_mid {
-            Some(id) if id > 0 => Ok(Act::Replace(MessageId(id), content)),
-            _ => Err(Error::parameter("related_mid: is missing")),
-        };
-    }
     let client_msg_id = match req.transaction_id {
         None | Some(0) => fresh_id(),
         Some(id) => format!("maxim-{id}"),
     };
-    Ok(Act::Say { content, client_msg_id, online_only: req.online_only.unwrap_or_default() })
+    if manner == Manner::Message {
+        match content_type {
+            READ_ACK => return Ok(Act::MarkRead(related(&req)?)),
+            RECALL => return Ok(Act::Recall(related(&req)?)),
+            APPEND => {
+                let (message, text) = (related(&req)?, req.content.unwrap_or_default());
+                return Ok(Act::Append { message, text, client_msg_id });
+            }
+            // A replacement is a text, whatever it replaces.
+            REPLACE => return Ok(Act::Replace(related(&req)?, content_of(cx, 0, req).await?)),
+            _ => {}
+        }
+    }
+    let online_only = req.online_only.unwrap_or_default();
+    let content = content_of(cx, u8::try_from(content_type).unwrap_or(u8::MAX), req).await?;
+    Ok(Act::Say { manner, content, client_msg_id, online_only })
+}
+
+fn related(req: &SendRequest) -> Result<MessageId, Error> {
+    match req.related_mid {
+        Some(id) if id > 0 => Ok(MessageId(id)),
+        _ => Err(Error::parameter("related_mid: is missing")),
+    }
+}
+
+/// What is said, with the users found whom it names.
+async fn content_of(cx: &Cx, content_type: u8, req: SendRequest) -> Reply<Content> {
+    let body =
+        Body { content_type, content: req.content.unwrap_or_default(), attachment: req.attachment.unwrap_or_default() };
+    let mut content = content::read(body, req.config.unwrap_or_default(), req.ext.unwrap_or_default())
+        .ok_or_else(|| Error::parameter("content_type: must be 0 to 7, or for messages 9 to 12"))?;
+    let named: Vec<u64> = content::named(&content).into_iter().collect();
+    if named.len() > cx.config.max_users_per_call {
+        return Err(Error::parameter("config, attachment: name too many users"));
+    }
+    let asked: Vec<UserRef> = named.iter().map(|number| UserRef::Number(*number)).collect();
+    let found = cx.domain.users.find_many(&cx.caller, &asked).await?;
+    let ids = named.into_iter().zip(found).filter_map(|(number, user)| Some((number, user?.id))).collect();
+    content::resolve(&mut content, &ids);
+    Ok(content)
 }
 
 /// Does it for one target; answers the message's id.
 async fn perform(cx: &Cx, kind: Kind, number: u64, act: &Act) -> Reply<u64> {
-    let target = match kind {
-        Kind::User => conversation::with_user(cx, number).await?,
-        Kind::Group => conversation::with_group(cx, number).await?,
+    let target = match (kind, act) {
+        (Kind::User, Act::Say { manner: Manner::Notice, .. }) => conversation::notices_of(cx, number).await?,
+        // To the app itself one can only say what was read.
+        (Kind::User, Act::MarkRead(_)) if number == conversation::SYSTEM => conversation::system(cx)?,
+        (Kind::User, _) => conversation::with_user(cx, number).await?,
+        (Kind::Group, _) => conversation::with_group(cx, number).await?,
     };
     let (messages, caller) = (&cx.domain.messages, &cx.caller);
     match act {
-        Act::Say { content, client_msg_id, online_only } => {
+        Act::Say { manner, content, client_msg_id, online_only } => {
             let (content, client_msg_id) = (content.clone(), client_msg_id.clone());
             let outgoing = Outgoing { conversation: target.id, client_msg_id, content, online_only: *online_only };
-            Ok(messages.send(caller, outgoing).await?.message_id.0)
+            let sent = match manner {
+                Manner::Message => messages.send(caller, outgoing).await?,
+                Manner::Notice => messages.notify(caller, outgoing).await?,
+            };
+            Ok(sent.message_id.0)
         }
         Act::MarkRead(message) => {
             let seq = position(cx, target, *message).await?;
@@ -160,6 +215,11 @@ async fn perform(cx: &Cx, kind: Kind, number: u64, act: &Act) -> Reply<u64> {
         }
         Act::Recall(message) => {
             messages.recall(caller, target.id, position(cx, target, *message).await?).await?;
+            Ok(message.0)
+        }
+        Act::Append { message, text, client_msg_id } => {
+            let seq = position(cx, target, *message).await?;
+            messages.append(caller, target.id, seq, client_msg_id, text).await?;
             Ok(message.0)
         }
         Act::Replace(message, content) => {

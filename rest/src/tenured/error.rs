@@ -17,8 +17,10 @@ pub enum Error {
     #[error("Not allowed access, not certified")]
     NotCertified,
     /// A row of a batch.
-    #[error("accounts[{row}]: {error}")]
+    #[error("{list}[{row}]: {error}")]
     Row {
+        /// What the request calls the list.
+        list: &'static str,
         /// Which row, from 0.
         row: usize,
         /// What is wrong with it.
@@ -27,9 +29,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// Names the row of a batch.
+    /// Names the row of a batch of accounts.
     pub(super) fn at(row: usize) -> impl FnOnce(Self) -> Self {
-        move |error| Self::Row { row, error: Box::new(error) }
+        Self::at_row("accounts", row)
+    }
+
+    /// Names the row of a list.
+    pub(super) fn at_row(list: &'static str, row: usize) -> impl FnOnce(Self) -> Self {
+        move |error| Self::Row { list, row, error: Box::new(error) }
     }
 
     /// The four digits.
@@ -45,7 +52,9 @@ impl Error {
     pub(super) fn message(&self) -> String {
         match self {
             Self::Domain(domain::Error::Unauthenticated(_)) => Self::NotCertified.to_string(),
-            Self::Row { row, error } => format!("accounts[{row}]: {}", error.message()),
+            Self::Domain(domain::Error::Invalid { field, message }) => format!("{}: {message}", spelled(field)),
+            Self::Domain(domain::Error::Reused) => "this msgId was used for another message".to_owned(),
+            Self::Row { list, row, error } => format!("{list}[{row}]: {}", error.message()),
             other => other.to_string(),
         }
     }
@@ -56,6 +65,17 @@ impl Error {
             Self::Row { error, .. } => error.cause(),
             Self::Fault(_) | Self::NotCertified => None,
         }
+    }
+}
+
+/// What this dialect calls a field of the domain's.
+fn spelled(field: &'static str) -> &'static str {
+    match field {
+        "uid" => "userId",
+        "gid" => "groupId",
+        "client_msg_id" => "msgId",
+        "mentions" => "atUserIds",
+        field => field,
     }
 }
 
@@ -77,13 +97,48 @@ fn of_domain(error: &domain::Error) -> &'static str {
         domain::Error::NotFound(Noun::App) => "2006",
         domain::Error::NotFound(Noun::User | Noun::Username) => "3002",
         domain::Error::Exists(Noun::User | Noun::Username) => "3001",
+        domain::Error::Exists(Noun::Mobile) => "2003",
+        domain::Error::Exists(Noun::Email) => "2004",
         domain::Error::Unavailable(_) | domain::Error::Full => "0001",
         domain::Error::Invalid { .. }
         | domain::Error::NotFound(
-            Noun::Device | Noun::Contact | Noun::Group | Noun::Member | Noun::Conversation | Noun::Message,
+            Noun::Device
+            | Noun::Mobile
+            | Noun::Email
+            | Noun::Account
+            | Noun::Handover
+            | Noun::Contact
+            | Noun::Request
+            | Noun::Store
+            | Noun::Group
+            | Noun::Member
+            | Noun::Conversation
+            | Noun::Message
+            | Noun::File
+            | Noun::Application
+            | Noun::Invitation
+            | Noun::JoinCode
+            | Noun::Announcement
+            | Noun::SharedFile,
         )
         | domain::Error::Exists(
-            Noun::App | Noun::Device | Noun::Contact | Noun::Group | Noun::Member | Noun::Conversation | Noun::Message,
+            Noun::App
+            | Noun::Device
+            | Noun::Account
+            | Noun::Handover
+            | Noun::Contact
+            | Noun::Request
+            | Noun::Store
+            | Noun::Group
+            | Noun::Member
+            | Noun::Conversation
+            | Noun::Message
+            | Noun::File
+            | Noun::Application
+            | Noun::Invitation
+            | Noun::JoinCode
+            | Noun::Announcement
+            | Noun::SharedFile,
         )
         | domain::Error::Reused
         | domain::Error::Limited { .. } => "9999",

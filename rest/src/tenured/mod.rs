@@ -3,8 +3,16 @@
 //! Its document leaves most open; what we chose stands in the OpenAPI descriptions. HTTP status is 200 always, `error` tells.
 
 mod accounts;
+mod content;
 mod error;
+mod friends;
+mod group_members;
+mod group_messages;
+mod groups;
+mod messages;
+mod profiles;
 mod routes;
+mod rules;
 mod sign;
 mod tokens;
 

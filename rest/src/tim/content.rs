@@ -220,7 +220,8 @@ fn show_file(file: &entry::File) -> payload::File {
 fn show_relay(forward: &entry::Forward, uid: &dyn Fn(u64) -> String) -> payload::Relay {
     let mut relay = payload::Relay { title: forward.title.clone(), ..payload::Relay::default() };
     for item in &forward.items {
-        let from = uid(item.sender);
+        // Nobody known; user 0 would be the app itself.
+        let from = if item.sender == 0 { String::new() } else { uid(item.sender) };
         let content = item.content.clone().unwrap_or_default();
         relay.abstract_list.push(format!("{from}: {}", preview(&content)));
         let (kind, payload) = show(&content, uid);

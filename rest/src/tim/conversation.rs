@@ -2,7 +2,7 @@
 
 use domain::groups::gid_of;
 use domain::users::uid_of;
-use domain::{ConversationId, GroupId, GroupRef, UserId, UserRef, record};
+use domain::{ConversationId, Denial, GroupId, GroupRef, Noun, UserId, UserRef, record};
 
 use super::Error;
 use crate::context::Cx;
@@ -76,6 +76,15 @@ impl Target {
     }
 }
 
+/// What the SDK calls how much a user wants to hear of a conversation.
+pub(super) fn remind_type(mute: record::Mute) -> &'static str {
+    match mute {
+        record::Mute::None => "AcceptAndNotify",
+        record::Mute::Notifications => "AcceptNotNotify",
+        record::Mute::Messages => "Discard",
+    }
+}
+
 /// Finds a conversation by its kind and whom it is with.
 pub(super) async fn find(cx: &Cx, kind: Kind, name: &str) -> Result<Target, Error> {
     let me = cx.caller.user()?;
@@ -102,4 +111,17 @@ pub(super) async fn find_by_id(cx: &Cx, id: &str) -> Result<Target, Error> {
         }
     }
     Err(Error::parameter("conversationID: must be C2C and a userID, GROUP and a groupID, or @TIM#SYSTEM"))
+}
+
+/// An outcome of using a conversation; nothing where nothing was said yet, which is no error to ask about.
+///
+/// A group's log begins with the group, so who does not find it is outside.
+pub(super) fn unless_new<T: Default>(target: &Target, outcome: domain::Result<T>) -> Result<T, Error> {
+    match outcome {
+        Err(domain::Error::NotFound(Noun::Conversation)) if target.kind() == Kind::Group => {
+            Err(domain::Error::Denied(Denial::NotMember).into())
+        }
+        Err(domain::Error::NotFound(Noun::Conversation)) => Ok(T::default()),
+        outcome => Ok(outcome?),
+    }
 }

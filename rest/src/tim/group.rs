@@ -2,23 +2,41 @@
 
 use domain::conversations::Conversation;
 use domain::groups::gid_of;
-use domain::record::{Group as Stored, GroupKind, JoinPolicy, Member, Role};
+use domain::record::{Group as Stored, GroupKind, JoinPolicy, Member, Mute, Role};
 use domain::users::uid_of;
 use domain::{ConversationId, GroupId, UserId, UserRef};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::conversation::{Target, With};
-use super::{Reply, view};
+use super::conversation::{self, Target, With};
+use super::view::{self, LastMessage};
+use super::Reply;
 use crate::context::Cx;
-use crate::preview::preview;
 
 /// A field of the app's own.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct CustomField {
     pub key: String,
     pub value: String,
+}
+
+impl CustomField {
+    /// As they are kept.
+    pub(super) fn read(kept: &str) -> Vec<Self> {
+        let fields = domain::groups::read_fields(kept).into_iter();
+        fields.map(|field| Self { key: field.key, value: field.value }).collect()
+    }
+
+    /// Leaves out those that are not wanted; without a wish, all are.
+    pub(super) fn keep(fields: &mut Vec<Self>, keys: &[String]) {
+        fields.retain(|field| keys.is_empty() || keys.contains(&field.key));
+    }
+}
+
+impl From<CustomField> for domain::groups::CustomField {
+    fn from(field: CustomField) -> Self {
+        Self { key: field.key, value: field.value }
+    }
 }
 
 /// A group, as the caller sees it.
@@ -68,27 +86,11 @@ pub(crate) struct Group {
 pub(crate) struct SelfInfo {
     /// `Owner`, `Admin` or `Member`.
     role: &'static str,
-    /// `AcceptAndNotify` or `AcceptNotNotify`.
+    /// `AcceptAndNotify`, `AcceptNotNotify` or `Discard`.
     message_remind_type: &'static str,
     /// Unix seconds.
     join_time: i64,
     name_card: String,
-}
-
-/// The newest message of a conversation.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LastMessage {
-    /// Unix seconds.
-    last_time: i64,
-    last_sequence: u64,
-    from_account: String,
-    is_revoked: bool,
-    #[serde(rename = "type")]
-    kind: String,
-    #[schema(value_type = Object)]
-    payload: Box<RawValue>,
-    message_for_show: String,
 }
 
 /// A group as this dialect shows it.
@@ -96,10 +98,11 @@ pub(super) async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
     let owner_id = owner_of(cx, &group).await?;
     let (mut self_info, mut last_message, mut next_message_seq) = (None, None, None);
     if let Some((member, seen)) = own_place(cx, GroupId(group.id)).await? {
-        self_info = Some(SelfInfo::of(&member, seen.membership.muted));
+        self_info = Some(SelfInfo::of(&member, seen.membership.mute()));
         next_message_seq = Some(seen.head.last_seq + 1);
         let target = Target { id: seen.id, with: With::Group(Box::new(group.clone())) };
-        last_message = newest(cx, &target, seen).await?;
+        let newest = view::last(cx, &target, seen.last).await?;
+        last_message = newest.map(|(entry, message)| LastMessage::of(&message, &entry));
     }
     let now = cx.clock.now().0;
     Ok(Group {
@@ -116,11 +119,7 @@ pub(super) async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
             GroupKind::Room => "AVChatRoom",
             GroupKind::Super => "Community",
         },
-        join_option: match group.join_policy() {
-            JoinPolicy::Open => "FreeAccess",
-            JoinPolicy::Approval => "NeedPermission",
-            JoinPolicy::Closed => "DisableApply",
-        },
+        join_option: join_option(group.join_policy()),
         invite_option: if group.members_may_invite { "FreeAccess" } else { "DisableInvite" },
         name: group.name,
         avatar: group.avatar,
@@ -131,8 +130,23 @@ pub(super) async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
         last_info_time: group.updated.div_euclid(1000),
         member_count: group.members,
         mute_all_members: group.muted_until == -1 || group.muted_until > now,
-        group_custom_field: serde_json::from_str(&group.custom_fields).unwrap_or_default(),
+        group_custom_field: CustomField::read(&group.custom_fields),
     })
+}
+
+/// What everybody may know of a group, whoever asks.
+pub(super) async fn show_public(cx: &Cx, group: Stored) -> Reply<Group> {
+    let shown = show(cx, group).await?;
+    Ok(Group { self_info: None, last_message: None, next_message_seq: None, ..shown })
+}
+
+/// How one joins, in the SDK's words.
+pub(super) fn join_option(policy: JoinPolicy) -> &'static str {
+    match policy {
+        JoinPolicy::Open => "FreeAccess",
+        JoinPolicy::Approval => "NeedPermission",
+        JoinPolicy::Closed => "DisableApply",
+    }
 }
 
 async fn owner_of(cx: &Cx, group: &Stored) -> Reply<String> {
@@ -153,33 +167,22 @@ async fn own_place(cx: &Cx, group: GroupId) -> Reply<Option<(Member, Conversatio
     }
 }
 
-async fn newest(cx: &Cx, target: &Target, seen: Conversation) -> Reply<Option<LastMessage>> {
-    let Some(entry) = seen.last else { return Ok(None) };
-    let message_for_show = match &entry.body {
-        Some(domain::entry::entry::Body::Message(content)) => preview(content),
-        _ => String::new(),
-    };
-    let shown = view::show(cx, target, std::slice::from_ref(&entry)).await?.pop();
-    Ok(shown.map(|wrapped| LastMessage {
-        last_time: wrapped.message.time,
-        last_sequence: entry.seq,
-        from_account: wrapped.message.from,
-        is_revoked: wrapped.message.is_revoked,
-        kind: wrapped.message.kind,
-        payload: wrapped.message.payload,
-        message_for_show,
-    }))
+impl Group {
+    /// Leaves out the custom fields that are not wanted.
+    pub(super) fn keep_fields(&mut self, keys: &[String]) {
+        CustomField::keep(&mut self.group_custom_field, keys);
+    }
 }
 
 impl SelfInfo {
-    fn of(member: &Member, muted: bool) -> Self {
+    fn of(member: &Member, mute: Mute) -> Self {
         Self {
             role: match member.role() {
                 Role::Owner => "Owner",
                 Role::Admin => "Admin",
                 Role::Member => "Member",
             },
-            message_remind_type: if muted { "AcceptNotNotify" } else { "AcceptAndNotify" },
+            message_remind_type: conversation::remind_type(mute),
             join_time: member.joined.div_euclid(1000),
             name_card: member.card.clone(),
         }

@@ -73,6 +73,9 @@ pub(crate) struct GivenMessage {
     pub at_user_list: Vec<String>,
     #[serde(default)]
     pub cloud_custom_data: String,
+    /// What the client believes became of it; only `resendMessage` asks.
+    #[serde(default, skip_serializing)]
+    pub status: String,
 }
 
 /// A message, or the ID of one that `createMessage` made.

@@ -4,8 +4,8 @@
 //! the object, which says everything by itself, or that ID. Either way the message keeps its ID, and sending it again changes nothing.
 
 use domain::messages::{HistoryRange, Outgoing};
-use domain::{Denial, MessageId, Noun, Seq, UserRef, entry};
-use serde::Deserialize;
+use domain::{MessageId, Seq, UserRef, entry};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use super::{Error, Reply, content, create, view};
 use crate::context::{Cx, fresh_id};
 use crate::input::{Json, from_json};
 use crate::lenient;
+use crate::people::Named;
 
 /// Most messages on one page. The SDK's limit; more are asked for in vain.
 const PAGE: usize = 15;
@@ -54,14 +55,15 @@ pub(crate) async fn create(cx: Cx, Json(req): Json<CreateRequest>) -> Reply<Mess
         priority: message::priority_name(message::priority(&req.priority)?).to_owned(),
         at_user_list: made.at_user_list,
         cloud_custom_data: req.cloud_custom_data,
+        status: String::new(),
     };
     keep(&cx, given).await
 }
 
-/// What to send.
+/// A message of the caller's own.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct SendRequest {
-    /// What `createMessage` answered, or its ID.
+pub(crate) struct OwnMessage {
+    /// What `createMessage` or `sendMessage` answered, or its ID.
     message: Option<MessageRef>,
     /// The ID, where `message` is left out.
     #[serde(rename = "ID", default, deserialize_with = "lenient::opt_string")]
@@ -69,15 +71,35 @@ pub(crate) struct SendRequest {
 }
 
 /// `POST /message/sendMessage`: sends what `createMessage` made.
-pub(crate) async fn send(cx: Cx, Json(req): Json<SendRequest>) -> Reply<Wrapped> {
-    let given = match (req.message, req.id) {
-        (Some(MessageRef::Object(given)), _) => given,
-        (Some(MessageRef::Id(id)), _) | (None, Some(id)) => kept(&cx, id).await?,
-        (None, None) => return Err(Error::parameter("message: is missing")),
-    };
-    match deliver(&cx, given.clone()).await {
-        Ok(message) => Ok(Wrapped { message }),
-        Err(error) => Err(failed(&cx, given, error).await),
+pub(crate) async fn send(cx: Cx, Json(req): Json<OwnMessage>) -> Reply<Wrapped> {
+    let given = req.find(&cx).await?;
+    send_given(&cx, given).await
+}
+
+/// `POST /message/resendMessage`: sends what could not be sent before.
+pub(crate) async fn resend(cx: Cx, Json(req): Json<OwnMessage>) -> Reply<Wrapped> {
+    let given = req.find(&cx).await?;
+    check_failed(&cx, &given).await?;
+    send_given(&cx, given).await
+}
+
+/// `POST /message/revokeMessage`: withdraws a message.
+pub(crate) async fn revoke(cx: Cx, Json(req): Json<OwnMessage>) -> Reply<Wrapped> {
+    let given = req.find(&cx).await?;
+    let target = conversation::find(&cx, Kind::parse(&given.conversation_type)?, &given.to).await?;
+    let seq = position(&cx, &target, &given.id).await?;
+    cx.domain.messages.recall(&cx.caller, target.id, seq).await?;
+    let entries = newest(&cx, &target, seq, 1).await?;
+    view::show(&cx, &target, &entries).await?.pop().ok_or_else(Error::no_message)
+}
+
+impl OwnMessage {
+    async fn find(self, cx: &Cx) -> Reply<GivenMessage> {
+        match (self.message, self.id) {
+            (Some(MessageRef::Object(given)), _) => Ok(given),
+            (Some(MessageRef::Id(id)), _) | (None, Some(id)) => kept(cx, id).await,
+            (None, None) => Err(Error::parameter("message: is missing")),
+        }
     }
 }
 
@@ -107,6 +129,26 @@ pub(crate) async fn list(cx: Cx, Json(req): Json<ListRequest>) -> Reply<Vec<Wrap
     view::show(&cx, &target, &entries).await
 }
 
+/// Which conversation.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ReadRequest {
+    /// `C2C` and a userID, `GROUP` and a groupID, or `@TIM#SYSTEM`.
+    #[serde(rename = "conversationID")]
+    conversation_id: String,
+}
+
+/// Nothing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Nothing {}
+
+/// `POST /message/setMessageRead`: marks everything in a conversation as read.
+pub(crate) async fn set_read(cx: Cx, Json(req): Json<ReadRequest>) -> Reply<Nothing> {
+    let target = conversation::find_by_id(&cx, &req.conversation_id).await?;
+    let outcome = cx.domain.conversations.read(&cx.caller, target.id, Seq(u64::MAX)).await;
+    conversation::unless_new(&target, outcome)?;
+    Ok(Nothing {})
+}
+
 /// Keeps a message for the author to send, and shows it.
 async fn keep(cx: &Cx, mut given: GivenMessage) -> Reply<Message> {
     let kind = Kind::parse(&given.conversation_type)?;
@@ -127,6 +169,27 @@ async fn kept(cx: &Cx, id: String) -> Reply<GivenMessage> {
     let message = MessageId(id.parse().map_err(|_| Error::no_message())?);
     let text = cx.domain.messages.prepared(&cx.caller, message).await?.ok_or_else(Error::no_message)?;
     Ok(GivenMessage { id, ..from_json(text.as_bytes())? })
+}
+
+/// Sends a message; the error of one that could not be sent shows it as it now is.
+async fn send_given(cx: &Cx, given: GivenMessage) -> Reply<Wrapped> {
+    match deliver(cx, given.clone()).await {
+        Ok(message) => Ok(Wrapped { message }),
+        Err(error) => Err(failed(cx, given, error).await),
+    }
+}
+
+/// Only what failed is sent again: the object says so itself, and what is named by its ID must not have been sent.
+async fn check_failed(cx: &Cx, given: &GivenMessage) -> Reply<()> {
+    let failed = match given.status.as_str() {
+        "fail" => true,
+        "" => {
+            let target = conversation::find(cx, Kind::parse(&given.conversation_type)?, &given.to).await?;
+            cx.domain.messages.sent(&cx.caller, target.id, &given.id).await?.is_none()
+        }
+        _ => false,
+    };
+    if failed { Ok(()) } else { Err(Error::parameter("message: only one that failed can be sent again")) }
 }
 
 /// Sends a message, and shows it as it was sent.
@@ -194,22 +257,12 @@ async fn resolve(cx: &Cx, given: &GivenMessage) -> Reply<entry::Content> {
     content.set_priority(message::priority(&given.priority)?);
     content.extension.clone_from(&given.cloud_custom_data);
     content.mention_all = given.at_user_list.iter().any(|uid| uid == EVERYBODY);
-    let mentioned: Vec<&String> = given.at_user_list.iter().filter(|uid| *uid != EVERYBODY).collect();
-    let asked: Vec<UserRef> = mentioned.iter().copied().chain(&authors).map(|uid| UserRef::Uid(uid.clone())).collect();
-    if asked.is_empty() {
-        return Ok(content);
-    }
-    if asked.len() > cx.config.max_users_per_call {
+    let mentioned = given.at_user_list.iter().filter(|uid| *uid != EVERYBODY).cloned().collect();
+    let named = Named { mentioned, authors };
+    if named.count() > cx.config.max_users_per_call {
         return Err(Error::parameter("atUserList, messageList: name too many users"));
     }
-    let mut found = cx.domain.users.find_many(&cx.caller, &asked).await?.into_iter();
-    content.mentions = found.by_ref().take(mentioned.len()).flatten().map(|user| user.id).collect();
-    if let Some(entry::content::Kind::Forward(forward)) = &mut content.kind {
-        for (item, author) in forward.items.iter_mut().zip(found) {
-            item.sender = author.map_or(0, |author| author.id);
-        }
-    }
-    Ok(content)
+    Ok(named.resolve(cx, content).await?)
 }
 
 /// How many messages there are on a page.
@@ -224,25 +277,23 @@ fn page_of(count: Option<u64>) -> Reply<usize> {
 /// The seq to read from: before a known message's, or 0 for the newest. `None` if nothing can be before it.
 async fn start(cx: &Cx, target: &Target, known: Option<String>) -> Reply<Option<Seq>> {
     let Some(id) = known else { return Ok(Some(Seq(0))) };
-    let message = MessageId(id.parse().map_err(|_| Error::no_message())?);
-    let seq = cx.domain.messages.position(&cx.caller, target.id, message).await?.ok_or_else(Error::no_message)?;
+    let seq = position(cx, target, &id).await?;
     Ok(if seq.0 > 1 { Some(Seq(seq.0 - 1)) } else { None })
 }
 
+/// Where a message is.
+async fn position(cx: &Cx, target: &Target, id: &str) -> Reply<Seq> {
+    let message = MessageId(id.parse().map_err(|_| Error::no_message())?);
+    cx.domain.messages.position(&cx.caller, target.id, message).await?.ok_or_else(Error::no_message)
+}
+
 /// Up to `count` entries that have a message object, the newest first.
-async fn newest(cx: &Cx, target: &Target, mut from: Seq, count: usize) -> Reply<Vec<entry::Entry>> {
+pub(super) async fn newest(cx: &Cx, target: &Target, mut from: Seq, count: usize) -> Reply<Vec<entry::Entry>> {
     let mut found = Vec::new();
     while found.len() < count {
         let range = HistoryRange { from, ascending: false, limit: count };
-        let page = match cx.domain.messages.history(&cx.caller, target.id, range).await {
-            // A group's log begins with the group, so who does not find it is outside.
-            Err(domain::Error::NotFound(Noun::Conversation)) if target.kind() == Kind::Group => {
-                return Err(domain::Error::Denied(Denial::NotMember).into());
-            }
-            // Nothing was said yet, which is no error to ask about.
-            Err(domain::Error::NotFound(Noun::Conversation)) => break,
-            page => page?,
-        };
+        let page = cx.domain.messages.history(&cx.caller, target.id, range).await;
+        let page = conversation::unless_new(target, page)?;
         let end = page.entries.last().map_or(0, |entry| entry.seq);
         found.extend(page.entries.into_iter().filter(view::is_shown));
         if page.complete || end <= 1 {

@@ -4,16 +4,23 @@
 //! A user's `userID` is the app's own uid, or the decimal id of a user who has none. The document names most methods by heading only;
 //! for those, the SDK's parameters and rules count.
 
+mod blacklist;
 mod content;
 mod conversation;
+mod conversations;
 mod create;
 mod error;
 mod group;
+mod group_members;
+mod group_profile;
 mod groups;
+mod joining;
 mod message;
 mod messages;
 mod payload;
+mod profiles;
 mod routes;
+mod tips;
 mod users;
 mod view;
 

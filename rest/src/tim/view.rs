@@ -6,17 +6,66 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::entry::content::Kind as Said;
 use domain::entry::entry::Body;
-use domain::entry::tip::Kind as Happening;
 use domain::entry::{self, Entry};
 use domain::groups::gid_of;
 use domain::users::uid_of;
 use domain::{ConversationId, GroupId, GroupRef, Seq, UserId, UserRef, record};
+use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::conversation::{Kind, Target, With};
 use super::message::{EVERYBODY, Message, Wrapped, priority_name};
-use super::{Error, content, payload};
+use super::{Error, content, messages, payload, tips};
 use crate::context::Cx;
+use crate::preview::preview;
+
+/// The newest message of a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LastMessage {
+    /// Unix seconds.
+    last_time: i64,
+    last_sequence: u64,
+    from_account: String,
+    is_revoked: bool,
+    #[serde(rename = "type")]
+    kind: String,
+    #[schema(value_type = Object)]
+    payload: Box<RawValue>,
+    message_for_show: String,
+}
+
+impl LastMessage {
+    pub(super) fn of(message: &Message, entry: &Entry) -> Self {
+        let message_for_show = match &entry.body {
+            Some(Body::Message(content)) => preview(content),
+            _ => String::new(),
+        };
+        Self {
+            last_time: message.time,
+            last_sequence: entry.seq,
+            from_account: message.from.clone(),
+            is_revoked: message.is_revoked,
+            kind: message.kind.clone(),
+            payload: message.payload.clone(),
+            message_for_show,
+        }
+    }
+}
+
+/// The newest entry of a conversation that has a message object, and that object. `newest` is the newest entry of all.
+pub(super) async fn last(cx: &Cx, target: &Target, newest: Option<Entry>) -> Result<Option<(Entry, Message)>, Error> {
+    let entry = match newest {
+        Some(entry) if is_shown(&entry) => Some(entry),
+        // An edit or a withdrawal is newer than what there is to show.
+        Some(_) => messages::newest(cx, target, Seq(0), 1).await?.pop(),
+        None => None,
+    };
+    let Some(entry) = entry else { return Ok(None) };
+    let shown = show(cx, target, std::slice::from_ref(&entry)).await?.pop();
+    Ok(shown.map(|shown| (entry, shown.message)))
+}
 
 /// What it takes to show the entries of one conversation.
 struct Viewer<'a> {
@@ -26,7 +75,7 @@ struct Viewer<'a> {
     /// Names within the group.
     cards: HashMap<u64, String>,
     /// Groups that notices are about.
-    groups: HashMap<u64, String>,
+    groups: HashMap<u64, payload::NoticeGroup>,
     peer_read: Seq,
 }
 
@@ -41,7 +90,11 @@ pub(super) async fn show(cx: &Cx, target: &Target, entries: &[Entry]) -> Result<
 
 /// Whether an entry has a message object.
 pub(super) fn is_shown(entry: &Entry) -> bool {
-    matches!(entry.body, Some(Body::Message(_) | Body::Tip(_)))
+    match &entry.body {
+        Some(Body::Message(_)) => true,
+        Some(Body::Tip(tip)) => tips::is_told(tip),
+        Some(Body::Edit(_) | Body::Recall(_)) | None => false,
+    }
 }
 
 impl<'a> Viewer<'a> {
@@ -79,6 +132,7 @@ impl<'a> Viewer<'a> {
                 let (kind, payload) = content::show(said, &|user| self.uid(user));
                 (kind, payload, said.clone())
             }
+            Body::Tip(tip) if !tips::is_told(tip) => return None,
             Body::Tip(tip) => {
                 let (kind, payload) = self.show_tip(entry, tip);
                 (kind, payload, entry::Content::default())
@@ -100,7 +154,7 @@ impl<'a> Viewer<'a> {
             to: self.receiver(mine),
             from: self.uid(entry.sender),
             flow: if mine { "out" } else { "in" },
-            time: entry.time.div_euclid(1000),
+            time: domain::messages::said_at(entry).div_euclid(1000),
             status: "success",
             is_revoked: domain::messages::is_recalled(entry),
             priority: priority_name(content.priority()),
@@ -123,40 +177,13 @@ impl<'a> Viewer<'a> {
     }
 
     fn show_tip(&self, entry: &Entry, tip: &entry::Tip) -> (&'static str, Box<RawValue>) {
-        let operator_id = self.uid(entry.sender);
-        if self.target.kind() != Kind::System {
-            let user_id_list = tip.users.iter().map(|user| self.uid(*user)).collect();
-            let operation_type = tip_number(tip.kind());
-            let tip = payload::GroupTip { operator_id, operation_type, user_id_list, text: tip.text.clone() };
-            return ("TIMGroupTipElem", content::raw(&tip));
+        let uid = |user| self.uid(user);
+        match &self.target.with {
+            With::Group(group) => tips::in_group(group, entry, tip, &uid),
+            With::User(_) | With::System => {
+                tips::to_user(self.groups.get(&tip.group).cloned().unwrap_or_default(), entry, tip, &uid)
+            }
         }
-        let group_id = self.groups.get(&tip.group).cloned().unwrap_or_default();
-        let (operation_type, user_defined_field) = (notice_number(tip.kind()), tip.text.clone());
-        let group_profile = payload::NoticeGroup { group_id };
-        let notice = payload::GroupSystemNotice { operator_id, operation_type, group_profile, user_defined_field };
-        ("TIMGroupSystemNoticeElem", content::raw(&notice))
-    }
-}
-
-/// 1 joined, 2 left, 3 removed, 6 the group changed, 7 a member changed.
-fn tip_number(kind: Happening) -> u8 {
-    match kind {
-        Happening::MembersAdded => 1,
-        Happening::MemberLeft => 2,
-        Happening::MembersRemoved => 3,
-        Happening::MemberChanged => 7,
-        _ => 6,
-    }
-}
-
-/// 4 removed, 5 the group was dismissed, 6 the group was made, 7 invited, 255 anything else, told by its text.
-fn notice_number(kind: Happening) -> u8 {
-    match kind {
-        Happening::MembersRemoved => 4,
-        Happening::GroupDismissed => 5,
-        Happening::GroupCreated => 6,
-        Happening::MembersAdded => 7,
-        _ => 255,
     }
 }
 
@@ -193,18 +220,19 @@ async fn cards_of(cx: &Cx, group: GroupId, entries: &[Entry]) -> Result<HashMap<
 }
 
 /// What the groups are called that notices are about; those that the caller may not know of have no name.
-async fn groups_of(cx: &Cx, entries: &[Entry]) -> Result<HashMap<u64, String>, Error> {
+async fn groups_of(cx: &Cx, entries: &[Entry]) -> Result<HashMap<u64, payload::NoticeGroup>, Error> {
     let about = |entry: &Entry| match &entry.body {
         Some(Body::Tip(tip)) if tip.group != 0 => Some(tip.group),
         _ => None,
     };
     let mut names = HashMap::new();
     for group in entries.iter().filter_map(about).collect::<BTreeSet<u64>>() {
-        match cx.domain.groups.find(&cx.caller, &GroupRef::Id(GroupId(group))).await {
-            Ok(found) => names.insert(group, gid_of(&found)),
-            Err(domain::Error::NotFound(_)) => names.insert(group, group.to_string()),
+        let named = match cx.domain.groups.find(&cx.caller, &GroupRef::Id(GroupId(group))).await {
+            Ok(found) => payload::NoticeGroup { group_id: gid_of(&found), name: found.name },
+            Err(domain::Error::NotFound(_)) => payload::NoticeGroup { group_id: group.to_string(), name: String::new() },
             Err(error) => return Err(error.into()),
         };
+        names.insert(group, named);
     }
     Ok(names)
 }

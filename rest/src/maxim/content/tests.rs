@@ -6,6 +6,11 @@ fn body_of(content_type: u8, content: &str, attachment: &str) -> Body {
     Body { content_type, content: content.to_owned(), attachment: attachment.to_owned() }
 }
 
+/// Everybody's number is the id.
+fn same(user: u64) -> u64 {
+    user
+}
+
 fn read_body(body: &Body) -> Content {
     read(body.clone(), String::new(), String::new()).unwrap()
 }
@@ -30,7 +35,7 @@ fn bodies_come_back_as_they_were() {
         body_of(7, "title", "[]"),
     ] {
         let content = read_body(&body);
-        assert_eq!(show(&content), body);
+        assert_eq!(show(&content, &same), body);
         assert_eq!(content.origin, "maxim");
     }
 }
@@ -71,7 +76,7 @@ fn every_kind_of_another_dialect_goes_through_and_back() {
         Kind::Forward(entry::Forward { title: "t".to_owned(), items: vec![item] }),
     ] {
         let content = Content { kind: Some(kind.clone()), origin: "tim".to_owned(), ..Content::default() };
-        let back = read_body(&show(&content));
+        let back = read_body(&show(&content, &same));
         // The relayed content's own origin is not relayed.
         assert_eq!(back.kind, Some(kind));
     }
@@ -82,14 +87,14 @@ fn mentions_travel_in_the_config() {
     let config = json!({"mentionAll": true, "mentionList": [5, 6], "pushMessage": "look"}).to_string();
     let content = read(body_of(0, "hi", ""), config.clone(), r#"{"a":1}"#.to_owned()).unwrap();
     assert_eq!((content.mention_all, content.mentions.clone()), (true, vec![5, 6]));
-    assert_eq!(show_config(&content), config);
+    assert_eq!(show_config(&content, &same), config);
     assert_eq!(content.extension, r#"{"a":1}"#);
 
     let foreign = Content { mentions: vec![7], ..Content::default() };
-    assert_eq!(show_config(&foreign), r#"{"mentionAll":false,"mentionList":[7]}"#);
-    assert_eq!(show_config(&Content::default()), "");
+    assert_eq!(show_config(&foreign, &same), r#"{"mentionAll":false,"mentionList":[7]}"#);
+    assert_eq!(show_config(&Content::default(), &same), "");
     let unread = read(body_of(0, "hi", ""), "not json".to_owned(), String::new()).unwrap();
-    assert_eq!(show_config(&unread), "not json");
+    assert_eq!(show_config(&unread, &same), "not json");
 }
 
 #[test]
@@ -104,5 +109,31 @@ fn a_borrowed_mark_is_not_believed() {
     let text = Kind::Text(entry::Text { text: "hi".to_owned() });
     let content =
         Content { kind: Some(text), origin: ORIGIN.to_owned(), raw: "{broken".to_owned(), ..Content::default() };
-    assert_eq!(show(&content), body_of(0, "hi", ""));
+    assert_eq!(show(&content, &same), body_of(0, "hi", ""));
+}
+
+#[test]
+fn users_are_found_by_their_numbers_and_shown_by_them() {
+    let attachment =
+        json!({"items": [{"from": 5, "timestamp": 1, "content_type": 0, "content": "hi", "attachment": ""}]});
+    let body = body_of(7, "two", &attachment.to_string());
+    let config = json!({"mentionAll": false, "mentionList": [5, 6]}).to_string();
+    let mut content = read(body.clone(), config, String::new()).unwrap();
+    assert_eq!(named(&content), BTreeSet::from([5, 6]));
+    resolve(&mut content, &HashMap::from([(5, 1_005)]));
+    assert_eq!(content.mentions, [1_005]);
+    let Some(Kind::Forward(forward)) = &content.kind else { panic!("it passes something on") };
+    assert_eq!(forward.items[0].sender, 1_005);
+    assert_eq!(show(&content, &|user| user - 1_000), body);
+}
+
+#[test]
+fn what_nobody_known_said_is_shown_as_it_came() {
+    let attachment = r#"{"items":[{"from":5,"timestamp":1,"content_type":0,"content":"hi","attachment":""}]}"#;
+    let body = body_of(7, "one", attachment);
+    let mut content = read_body(&body);
+    resolve(&mut content, &HashMap::new());
+    let Some(Kind::Forward(forward)) = &content.kind else { panic!("it passes something on") };
+    assert_eq!(forward.items[0].sender, 0);
+    assert_eq!(show(&content, &same), body);
 }
