@@ -158,7 +158,7 @@ impl Files {
         self.record(caller.app(), file).await?;
         let expires = self.clock.now().plus(self.config.link_lifetime).0;
         let link = store::FileLink { file: file.0.to_vec().into(), size: size as u32, expires };
-        Ok(seal::seal(&caller.app_record().signing_key, Purpose::FileLink, &link))
+        Ok(seal::seal(&caller.app_record().signing_key, Purpose::Link, &link))
     }
 
     fn ticket(
@@ -177,14 +177,14 @@ impl Files {
             limit,
             expires: self.clock.now().plus(self.config.upload_lifetime).0,
         };
-        let text = seal::seal(&caller.app_record().signing_key, Purpose::FileTicket, &ticket);
+        let text = seal::seal(&caller.app_record().signing_key, Purpose::Ticket, &ticket);
         Ticket { text, share: share_of(caller, file, readers), file }
     }
 
     /// The file that a share names, if the caller may read it. What the caller may not read is answered as what does not exist.
     async fn readable(&self, caller: &Caller, share: &str) -> Result<FileId> {
         let missing = Error::NotFound(Noun::File);
-        let opened: Option<store::FileShare> = seal::open(&caller.app_record().signing_key, Purpose::FileShare, share);
+        let opened: Option<store::FileShare> = seal::open(&caller.app_record().signing_key, Purpose::Share, share);
         let share = opened.ok_or_else(|| missing.clone())?;
         let file = FileId::from_bytes(&share.file).ok_or_else(|| missing.clone())?;
         let may = match share.conversation {
@@ -205,7 +205,7 @@ impl Files {
 fn share_of(caller: &Caller, file: FileId, readers: Option<ConversationId>) -> String {
     let conversation = readers.map(|conversation| conversation.to_wire());
     let share = store::FileShare { file: file.0.to_vec().into(), conversation };
-    seal::seal(&caller.app_record().signing_key, Purpose::FileShare, &share)
+    seal::seal(&caller.app_record().signing_key, Purpose::Share, &share)
 }
 
 /// Whoever is nobody yet may not upload, ticket or not asked for.

@@ -18,11 +18,11 @@ const SEAL: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// `store.FileTicket`.
-    FileTicket = 1,
+    Ticket = 1,
     /// `store.FileShare`.
-    FileShare = 2,
+    Share = 2,
     /// `store.FileLink`.
-    FileLink = 3,
+    Link = 3,
 }
 
 /// The record and its seal, parted by a dot.
@@ -60,18 +60,18 @@ mod tests {
     #[test]
     fn only_what_was_sealed_opens() {
         let link = FileLink { file: vec![7; 16].into(), size: 2, expires: 5 };
-        let text = seal(b"key", Purpose::FileLink, &link);
+        let text = seal(b"key", Purpose::Link, &link);
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{text}");
-        assert_eq!(open(b"key", Purpose::FileLink, &text), Some(link));
-        assert_eq!(open::<FileLink>(b"kez", Purpose::FileLink, &text), None);
-        assert_eq!(open::<FileLink>(b"key", Purpose::FileShare, &text), None);
+        assert_eq!(open(b"key", Purpose::Link, &text), Some(link));
+        assert_eq!(open::<FileLink>(b"kez", Purpose::Link, &text), None);
+        assert_eq!(open::<FileLink>(b"key", Purpose::Share, &text), None);
         for position in 0..text.len() {
             let mut other = text.clone().into_bytes();
             other[position] = if other[position] == b'A' { b'B' } else { b'A' };
-            assert_eq!(open::<FileLink>(b"key", Purpose::FileLink, std::str::from_utf8(&other).unwrap()), None);
+            assert_eq!(open::<FileLink>(b"key", Purpose::Link, std::str::from_utf8(&other).unwrap()), None);
         }
         for text in ["", ".", "a", "a.b", "....", "ü.ü"] {
-            assert_eq!(open::<FileLink>(b"key", Purpose::FileLink, text), None);
+            assert_eq!(open::<FileLink>(b"key", Purpose::Link, text), None);
         }
     }
 }

@@ -92,7 +92,7 @@ impl Files {
     /// # Errors
     /// `Unauthenticated` for a link that is wrong or has expired; `NotFound(File)`; `Invalid` for bytes that the file does not have.
     pub async fn open(&self, caller: &Caller, link: &str, part: Part) -> Result<Download> {
-        let opened: Option<store::FileLink> = seal::open(&caller.app_record().signing_key, Purpose::FileLink, link);
+        let opened: Option<store::FileLink> = seal::open(&caller.app_record().signing_key, Purpose::Link, link);
         let link = opened.filter(|link| Millis(link.expires) > self.clock.now());
         let link = link.ok_or(Error::Unauthenticated("the link is wrong or has expired"))?;
         let id = FileId::from_bytes(&link.file).ok_or(Error::NotFound(Noun::File))?;

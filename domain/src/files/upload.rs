@@ -43,8 +43,7 @@ impl Files {
         name: &str,
         pieces: impl Stream<Item = objects::Piece> + Send,
     ) -> Result<store::File> {
-        let opened: Option<store::FileTicket> =
-            seal::open(&caller.app_record().signing_key, Purpose::FileTicket, ticket);
+        let opened: Option<store::FileTicket> = seal::open(&caller.app_record().signing_key, Purpose::Ticket, ticket);
         let ticket = opened.filter(|ticket| Millis(ticket.expires) > self.clock.now());
         let new = ticket.and_then(|ticket| {
             let (id, kind) = (FileId::from_bytes(&ticket.file)?, ticket.kind());

@@ -88,7 +88,7 @@ impl Filter {
 
 fn stands_alone(text: &[u8], range: Range<usize>, (begins, ends): (bool, bool)) -> bool {
     let is_plain = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
-    !(begins && is_plain(range.start.checked_sub(1))) && !(ends && is_plain(Some(range.end)))
+    !(begins && is_plain(range.start.checked_sub(1)) || ends && is_plain(Some(range.end)))
 }
 
 /// A text with asterisks in the place of each character of these ranges.
