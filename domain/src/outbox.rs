@@ -61,7 +61,10 @@ impl Purposes {
     /// What an entry of an app with these settings leaves.
     fn of(settings: &store::AppSettings, body: &Body) -> Self {
         let mut all = Self::default();
-        if let Body::Message(content) = body {
+        // What was brought here from elsewhere is no news.
+        if let Body::Message(content) = body
+            && content.said_at == 0
+        {
             if settings.push && !matches!(content.kind, None | Some(entry::content::Kind::Command(_))) {
                 all.add(Purpose::Push);
             }
@@ -93,7 +96,8 @@ impl Purposes {
         (seq, time): (Seq, Millis),
     ) {
         for purpose in self.each() {
-            let row = store::Outbox { left: time.0, due: time.0, ..store::Outbox::default() };
+            // Due at once: an entry's time may be a little ahead of the clock.
+            let row = store::Outbox { left: time.0, ..store::Outbox::default() };
             batch.put(&OutboxKey { app, conversation, seq, purpose }, &row);
         }
     }

@@ -39,7 +39,7 @@ use crate::retry::Tries;
 use crate::users::Users;
 
 pub use channels::find_channel;
-pub use devices::Binding;
+pub use devices::{Binding, DeviceRef};
 #[cfg(test)]
 pub(crate) use keys::{
     ChannelKey, DeviceKey, LabelKey, LabelledKey, OwnerKey, QueuedKey, ReachedKey, RequestKey, TaskKey, UserKey,
@@ -55,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) counters: Counters,
     pub(crate) directory: Directory,
     pub(crate) users: Users,
+    pub(crate) devices: crate::devices::Devices,
     pub(crate) presence: Presence,
     pub(crate) events: Arc<Events>,
     pub(crate) log: Arc<Log>,

@@ -2,6 +2,8 @@
 
 pub(crate) mod apps;
 pub(crate) mod backup;
+pub(crate) mod push;
+pub(crate) mod rules;
 pub(crate) mod users;
 
 use std::os::unix::net::UnixStream;

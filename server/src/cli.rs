@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Manage an app's users.
     #[command(subcommand)]
     User(UserCommand),
+    /// Manage the push providers over which an app reaches phones.
+    #[command(subcommand)]
+    Push(PushCommand),
     /// Check this machine and this configuration; exits with 1 if the server would not run well.
     Doctor,
     /// Show or check the configuration.
@@ -296,6 +299,60 @@ pub(crate) enum UserCommand {
         app: AppArg,
         uid: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PushCommand {
+    /// Add what a provider knows of an app, or change it. `docs/push.md` says which provider wants what.
+    Set {
+        #[command(flatten)]
+        app: AppArg,
+        /// What devices call it when they bind their tokens.
+        name: String,
+        /// Whose it is.
+        #[arg(long, value_enum)]
+        provider: ProviderArg,
+        /// For builds that are not released yet.
+        #[arg(long)]
+        development: bool,
+        /// Bundle id, package name or app id.
+        #[arg(long)]
+        app_id: Option<String>,
+        /// App key; for APNs, the id of the signing key.
+        #[arg(long)]
+        app_key: Option<String>,
+        /// App secret or master secret; for APNs, the team's id.
+        #[arg(long, env = "LINNET_PUSH_SECRET", hide_env_values = true)]
+        app_secret: Option<String>,
+        /// File of the signing key (APNs) or of the service account (FCM); `-` reads it from the standard input.
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
+        /// Where to ask, if not at the provider's public address.
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// List what providers know of an app, without secrets.
+    List {
+        #[command(flatten)]
+        app: AppArg,
+    },
+    /// Push over this no more.
+    Remove {
+        #[command(flatten)]
+        app: AppArg,
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProviderArg {
+    Apns,
+    Fcm,
+    Huawei,
+    Xiaomi,
+    Oppo,
+    Vivo,
+    Meizu,
 }
 
 #[derive(Debug, Args)]

@@ -61,6 +61,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Chat(args) => runtime()?.block_on(chat::run(&config, args)),
         Command::App(command) => runtime()?.block_on(admin::apps::run(&config, command)),
+        Command::Push(command) => runtime()?.block_on(admin::push::run(&config, command)),
         Command::User(command) => runtime()?.block_on(admin::users::run(&config, command)),
         Command::Backup { directory } => runtime()?.block_on(admin::backup::backup(&config, &directory)),
         Command::Restore { directory, replace } => admin::backup::restore(&config, &directory, replace),

@@ -7,13 +7,14 @@ use storage::{Batch, Key, Scan, State};
 
 use super::keys::{DeviceKey, OwnerKey, ReachedKey};
 use super::{Push, invalid};
-use crate::caller::Caller;
-use crate::error::Result;
+use crate::caller::{Caller, Subject};
+use crate::error::{Error, Noun, Result};
 use crate::ids::{AppNumber, UserId};
 use crate::retry::Tries;
 use crate::secret::derived_text;
 use crate::tables;
 use crate::text::check_text;
+use crate::users::NewUser;
 
 /// Longest name of a device, in bytes.
 const NAME_LIMIT: usize = 64;
@@ -24,10 +25,21 @@ pub(super) const CHANNEL_LIMIT: usize = 128;
 /// Characters of a token of our own.
 const OWN_TOKEN: usize = 32;
 
+/// How a caller names a device of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceRef<'a> {
+    /// Not at all: the one device that systems know who know no devices.
+    Unnamed,
+    /// By its id.
+    Id(&'a str),
+    /// By its [`serial`](crate::devices::serial) number.
+    Serial(u32),
+}
+
 /// What a provider calls a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
-    /// Whose token it is.
+    /// Whose token it is; unspecified for the provider of the channel, which is then named.
     pub provider: PushProvider,
     /// The token: 1 to 1024 bytes.
     pub token: String,
@@ -43,15 +55,21 @@ impl Push {
     ///
     /// # Errors
     /// `Invalid` for the device's name, the token, the channel's name, and too many devices; `NotFound(User)`.
-    pub async fn bind(&self, caller: &Caller, device: &str, binding: Binding) -> Result<()> {
+    pub async fn bind(&self, caller: &Caller, device: DeviceRef<'_>, mut binding: Binding) -> Result<()> {
         if binding.token.is_empty() {
             return Err(invalid("token", "must not be empty"));
+        }
+        if binding.provider == PushProvider::Unspecified {
+            let channels = self.channels_of(caller.app()).await?;
+            let named = channels.iter().find(|channel| channel.name == binding.channel);
+            binding.provider = named.ok_or_else(|| invalid("channel", "must be one that the app has"))?.provider();
         }
         check_text("token", &binding.token, TOKEN_LIMIT)?;
         check_text("channel", &binding.channel, CHANNEL_LIMIT)?;
         let user = self.own(caller).await?;
         let app = caller.app();
-        self.own_token(app, OwnerKey::new(app, binding.provider, &binding.token), user, device).await?;
+        let device = self.name_of(caller, user, device).await?;
+        self.own_token(app, OwnerKey::new(app, binding.provider, &binding.token), user, &device).await?;
         self.reach(app, user).await?;
         let row = store::PushBinding {
             provider: binding.provider as i32,
@@ -59,7 +77,7 @@ impl Push {
             channel: binding.channel,
             bound: self.parts.clock.now().0,
         };
-        self.change_device(app, user, device, |kept| {
+        self.change_device(app, user, &device, |kept| {
             kept.bindings.retain(|bound| bound.provider != row.provider);
             kept.bindings.push(row.clone());
         })
@@ -70,8 +88,10 @@ impl Push {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn unbind_device(&self, caller: &Caller, device: &str) -> Result<()> {
-        self.forget(caller.app(), caller.user()?, device, |_| true).await
+    pub async fn unbind_device(&self, caller: &Caller, device: DeviceRef<'_>) -> Result<()> {
+        let user = caller.user()?;
+        let device = self.name_of(caller, user, device).await?;
+        self.forget(caller.app(), user, &device, |_| true).await
     }
 
     /// Forgets a provider's token, whichever device of the caller's it is bound to.
@@ -110,6 +130,49 @@ impl Push {
         self.reach(app, user).await?;
         self.change_device(app, user, device, |kept| kept.push_token.clone_from(&token)).await?;
         Ok(token)
+    }
+
+    /// Makes a user who only gets pushes, with a device and an alias where they are given; tells the user, and what Linnet calls the device,
+    /// or nothing.
+    ///
+    /// The user comes first. A crash in between leaves one without device or alias, whom nothing reaches.
+    ///
+    /// # Errors
+    /// As [`crate::users::Users::create`]; `Invalid` for the device and the alias.
+    pub async fn register(
+        &self,
+        caller: &Caller,
+        new: NewUser,
+        device: Option<&str>,
+        alias: Option<&str>,
+    ) -> Result<(store::User, String)> {
+        let user = self.parts.users.create(caller, new).await?;
+        let id = UserId(user.id);
+        let subject = Subject::User { id, admin: false, platform: 0, acted_for: false };
+        let own = Caller::new(caller.app_shared().clone(), subject);
+        let token = match device {
+            Some(device) => self.register_device(&own, device).await?,
+            None => String::new(),
+        };
+        if let Some(alias) = alias {
+            self.set_alias(&own, alias, Some(token.as_str()).filter(|token| !token.is_empty())).await?;
+        }
+        Ok((user, token))
+    }
+
+    /// What a device is kept under: its id. A number that no device of the user's has stands for itself, since a phone may be bound before it
+    /// has ever been connected.
+    async fn name_of(&self, caller: &Caller, user: UserId, device: DeviceRef<'_>) -> Result<String> {
+        let number = match device {
+            DeviceRef::Unnamed => return Ok(String::new()),
+            DeviceRef::Id(id) => return Ok(id.to_owned()),
+            DeviceRef::Serial(number) => number,
+        };
+        match self.parts.devices.find_by_serial(caller, user, number).await {
+            Ok(device) => Ok(device.device_id),
+            Err(Error::NotFound(Noun::Device)) => Ok(format!("sn:{number}")),
+            Err(error) => Err(error),
+        }
     }
 
     /// The caller's devices, by their names.

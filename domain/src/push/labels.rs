@@ -6,7 +6,7 @@ use storage::{Batch, Key};
 use super::keys::{LabelKey, LabelledKey};
 use super::{Push, invalid};
 use crate::caller::Caller;
-use crate::error::{Error, Noun, Result};
+use crate::error::Result;
 use crate::ids::{AppNumber, UserId};
 use crate::text::check_name;
 
@@ -75,7 +75,7 @@ impl Push {
     /// An empty alias takes away the one that was there.
     ///
     /// # Errors
-    /// `Invalid` for the alias; `NotFound(Device)` if the token is no device of the caller's.
+    /// `Invalid` for the alias, and for a token that is no device of the caller's.
     pub async fn set_alias(&self, caller: &Caller, alias: &str, push_token: Option<&str>) -> Result<()> {
         if !alias.is_empty() {
             check_name("alias", alias, LABEL_LIMIT)?;
@@ -86,7 +86,7 @@ impl Push {
             Some(token) => {
                 let devices = self.devices_of(app, user).await?;
                 let found = devices.into_iter().find(|device| device.push_token == token);
-                found.ok_or(Error::NotFound(Noun::Device))?.name
+                found.ok_or_else(|| invalid("push_token", "must be of a device of the caller's"))?.name
             }
         };
         if !alias.is_empty() {

@@ -335,7 +335,7 @@ impl Push {
         }
         let PushNotice { show_from, show_until, .. } = new.notice;
         if show_until > 0 && show_until <= show_from.max(self.parts.clock.now().0) {
-            return Err(invalid("show_end_time", "must be in the future, and after the begin"));
+            return Err(invalid("show_until", "must be in the future, and after the begin"));
         }
         Ok(())
     }

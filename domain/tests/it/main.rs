@@ -22,6 +22,7 @@ mod order;
 mod outbox;
 mod prepared;
 mod presence;
+mod push;
 mod rooms;
 mod roster;
 mod roster_model;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use domain::{Denial, Noun};
 
-use crate::dialect::Fault;
+use crate::dialect::{Fault, respelled};
+use crate::numbers::{Numbered, Numbers};
 
 const NO_USER: u32 = 10000;
 const PARAMETER: u32 = 10002;
@@ -12,31 +13,47 @@ const NO_TOKEN: u32 = 10003;
 const USER_EXISTS: u32 = 10004;
 const ALREADY_FRIENDS: u32 = 10005;
 const BLOCKED: u32 = 10006;
+const NO_APPLICATION: u32 = 10007;
 const TOKEN: u32 = 10008;
 const STORAGE: u32 = 10009;
 const PERMISSION: u32 = 10010;
+const ACCOUNT_BOUND: u32 = 10011;
 const REFUSES_FRIENDS: u32 = 10012;
 const TOO_FREQUENT: u32 = 10028;
 const PASSWORD: u32 = 11001;
 const USERNAME_TAKEN: u32 = 11011;
+const MOBILE_TAKEN: u32 = 11012;
 const NO_GROUP: u32 = 20001;
 const NOT_MEMBER: u32 = 20002;
 const OWNER_CANNOT_LEAVE: u32 = 20004;
+const HEIR_NOT_MEMBER: u32 = 20005;
 const GROUP_FULL: u32 = 20007;
 const NOT_ADMIN: u32 = 20012;
 const NOT_OWNER: u32 = 20013;
+const APPLICATION_ANSWERED: u32 = 20014;
+const INVITATION_ANSWERED: u32 = 20015;
 const ALREADY_MEMBER: u32 = 20017;
+const BARRED: u32 = 20018;
+const NO_ANNOUNCEMENT: u32 = 20020;
+const NO_FILE: u32 = 20022;
+const NOT_ONES_FILE: u32 = 20023;
+const WRONG_CODE: u32 = 20024;
+const CODE_EXPIRED: u32 = 20025;
 const NO_APP: u32 = 40000;
 
-/// Statuses other than 200 are for those who do not read bodies.
-pub(super) const STATUSES: &[(u16, &str)] = &[
-    (200, "An error told by the code in the body"),
-    (405, "The path exists, but not with this method"),
-    (408, "The body did not arrive in time"),
-    (413, "The body is too large"),
-    (500, "Our fault"),
-    (503, "Too busy, or the store cannot be reached; whether the call took effect is then unknown"),
-];
+const NUMBERS: Numbers = Numbers {
+    malformed: PARAMETER,
+    parameter: PARAMETER,
+    token: TOKEN,
+    too_frequent: TOO_FREQUENT,
+    internal: STORAGE,
+    storage: STORAGE,
+    denied,
+    not_found,
+    exists,
+    spelled,
+    message_id: "transaction_id",
+};
 
 /// An error, as it is answered.
 #[derive(Debug)]
@@ -75,37 +92,19 @@ impl Error {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        let (status, code) = match &fault {
-            Fault::Malformed(_) | Fault::Field { .. } => (200, PARAMETER),
-            Fault::Method { .. } | Fault::TooLarge { .. } | Fault::Slow => (fault.status(), PARAMETER),
-            Fault::Busy => (fault.status(), TOO_FREQUENT),
-            Fault::Internal => (fault.status(), STORAGE),
-        };
-        Self { status, ..Self::new(code, fault.to_string()) }
+        NUMBERS.of_fault(&fault).into()
     }
 }
 
 impl From<domain::Error> for Error {
     fn from(error: domain::Error) -> Self {
-        let mut message = error.to_string();
-        let code = match &error {
-            domain::Error::Invalid { field, message: problem } => {
-                message = format!("{}: {problem}", spelled(field));
-                PARAMETER
-            }
-            domain::Error::Reused => {
-                "this transaction_id was used for another message".clone_into(&mut message);
-                PARAMETER
-            }
-            domain::Error::Unauthenticated(_) => TOKEN,
-            domain::Error::Denied(denial) => denied(*denial),
-            domain::Error::NotFound(noun) => not_found(*noun),
-            domain::Error::Exists(noun) => exists(*noun),
-            domain::Error::Limited { .. } => TOO_FREQUENT,
-            domain::Error::Unavailable(_) | domain::Error::Full => STORAGE,
-        };
-        let status = if code == STORAGE { 503 } else { 200 };
-        Self { status, cause: Some(error), ..Self::new(code, message) }
+        Self { cause: Some(error.clone()), ..NUMBERS.of_domain(&error).into() }
+    }
+}
+
+impl From<Numbered> for Error {
+    fn from(told: Numbered) -> Self {
+        Self { status: told.status, ..Self::new(told.code, told.message) }
     }
 }
 
@@ -113,7 +112,21 @@ impl From<domain::Error> for Error {
 fn spelled(field: &'static str) -> &'static str {
     match field {
         "introduction" => "description",
+        "user" => "user_id",
+        "remark" => "alias",
+        "device_id" | "device" => "device_guid",
+        "channel" => "notifier_name",
+        "show_until" => "message.show_end_time",
+        "token" => "device_token",
+        "account" => "open_id",
+        "lifetime" => "expire_seconds",
+        "text" => "secret_text",
+        "silence_start_hour" => "silence_start_time",
+        "silence_end_hour" => "silence_end_time",
         "extension" => "ext",
+        "groups" => "group_list",
+        "users" => "user_list",
+        "card" => "value",
         "client_msg_id" => "transaction_id",
         "mentions" => "config",
         field => field,
@@ -128,13 +141,20 @@ fn denied(denial: Denial) -> u32 {
         Denial::NotAdmin => NOT_ADMIN,
         Denial::NotOwner => NOT_OWNER,
         Denial::OwnerCannotLeave => OWNER_CANNOT_LEAVE,
-        Denial::GroupFull => GROUP_FULL,
+        Denial::GroupFull | Denial::TooMany => GROUP_FULL,
+        Denial::Answered => APPLICATION_ANSWERED,
+        Denial::Barred => BARRED,
+        Denial::Expired => CODE_EXPIRED,
         Denial::Credential
         | Denial::Disabled
+        | Denial::WrongAnswer
+        | Denial::MayNotAsk
         | Denial::NotFriends
         | Denial::Muted
+        | Denial::Censored
         | Denial::NotAuthor
         | Denial::TooLate
+        | Denial::RegistrationClosed
         | Denial::JoinClosed => PERMISSION,
     }
 }
@@ -145,18 +165,91 @@ fn not_found(noun: Noun) -> u32 {
         Noun::User | Noun::Username | Noun::Contact => NO_USER,
         Noun::Group => NO_GROUP,
         Noun::Member => NOT_MEMBER,
-        Noun::Device | Noun::Conversation | Noun::Message => PARAMETER,
+        Noun::Application | Noun::Invitation | Noun::Request => NO_APPLICATION,
+        Noun::JoinCode => WRONG_CODE,
+        Noun::Announcement => NO_ANNOUNCEMENT,
+        Noun::SharedFile | Noun::File => NO_FILE,
+        Noun::Device
+        | Noun::Mobile
+        | Noun::Email
+        | Noun::Account
+        | Noun::Handover
+        | Noun::Conversation
+        | Noun::Message
+        | Noun::Store => PARAMETER,
     }
 }
 
 fn exists(noun: Noun) -> u32 {
     match noun {
-        Noun::User => USER_EXISTS,
+        Noun::User | Noun::Email => USER_EXISTS,
         Noun::Username => USERNAME_TAKEN,
+        Noun::Mobile => MOBILE_TAKEN,
+        Noun::Account => ACCOUNT_BOUND,
         Noun::Contact => ALREADY_FRIENDS,
         Noun::Member => ALREADY_MEMBER,
-        Noun::App | Noun::Device | Noun::Group | Noun::Conversation | Noun::Message => PARAMETER,
+        Noun::App
+        | Noun::Device
+        | Noun::Handover
+        | Noun::Group
+        | Noun::Conversation
+        | Noun::Message
+        | Noun::Request
+        | Noun::Store
+        | Noun::File
+        | Noun::Application
+        | Noun::Invitation
+        | Noun::JoinCode
+        | Noun::Announcement
+        | Noun::SharedFile => PARAMETER,
     }
+}
+
+/// A group that is handed over to somebody outside, which has a number of its own.
+pub(super) fn at_transfer(error: domain::Error) -> Error {
+    let outside = matches!(error, domain::Error::NotFound(Noun::Member));
+    let mut error = Error::from(error);
+    if outside {
+        error.code = HEIR_NOT_MEMBER;
+    }
+    error
+}
+
+/// An answer to an invitation that has had one, which is not an application.
+pub(super) fn at_invitation(error: domain::Error) -> Error {
+    let mut error = Error::from(error);
+    if error.code == APPLICATION_ANSWERED {
+        error.code = INVITATION_ANSWERED;
+    }
+    error
+}
+
+/// A file that is another's, which has a number of its own.
+pub(super) fn at_file(error: domain::Error) -> Error {
+    let not_ones = matches!(error, domain::Error::Denied(Denial::NotAuthor));
+    let mut error = Error::from(error);
+    if not_ones {
+        error.code = NOT_ONES_FILE;
+    }
+    error
+}
+
+/// What is wrong with a user's data, whose fields are not called as a group's are.
+pub(super) fn at_profile(error: domain::Error) -> Error {
+    let spelled = |field| match field {
+        "name" => "nick_name",
+        "signature" => "description",
+        "extension" => "public_info",
+        "private_extension" => "private_info",
+        field => field,
+    };
+    respelled(error, spelled).into()
+}
+
+/// A password that cannot be the next one, or the wrong one before.
+pub(super) fn at_password(error: domain::Error) -> Error {
+    let spelled = |field| if field == "password" { "new_password" } else { field };
+    at_login(respelled(error, spelled))
 }
 
 /// A wrong name or password, which is not a wrong token.

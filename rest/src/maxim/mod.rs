@@ -4,14 +4,30 @@
 //! a group's owner with `group_id`. Every answer is `{code, data, message}` with status 200, where code 200 is success.
 //! Ids are numbers, times are Unix milliseconds; what a field counts in seconds is said beside it.
 
+mod announcements;
+mod app;
+mod applications;
+mod asked;
 mod attachment;
 mod content;
 mod conversation;
 mod error;
+mod files;
+mod group;
+mod group_members;
+mod group_settings;
 mod groups;
+mod invitations;
 mod messages;
+mod named;
+mod outcome;
+mod paging;
+mod push;
+mod qr;
+mod roster;
 mod routes;
 mod send;
+mod shared_files;
 mod tokens;
 mod users;
 
@@ -37,6 +53,16 @@ type Reply<T> = Result<T, Error>;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Maxim;
+
+/// Where a caller shows who it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// In headers.
+    #[default]
+    Headers,
+    /// In headers, or in the query under the same names: its web clients load pictures so, which can have no headers.
+    HeadersOrQuery,
+}
 
 /// Where an answer's value goes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,14 +94,19 @@ impl Dialect for Maxim {
     const ABOUT: &'static str = "The REST API of MaximTop's server. Code 200 is success. The header `app_id` names the app; without it, it is the \
         configured `default_app`. Header names may be spelled with hyphens, since proxies drop underscores. Ids are numbers below 2^53.";
 
-    type Access = ();
+    type Access = Access;
     type Shape = Shape;
     type Error = Error;
 
-    async fn authenticate(domain: &Domain, config: &Config, call: &Call, (): ()) -> Result<Caller, Error> {
-        let token = call.header("access-token").ok_or_else(Error::no_token)?;
-        let app = domain.apps.anonymous(call.header("app_id").unwrap_or(&config.default_app)).await?;
-        let caller = domain.tokens.authenticate(token).await?;
+    async fn authenticate(domain: &Domain, config: &Config, call: &Call, access: Access) -> Result<Caller, Error> {
+        let shown = |name| match access {
+            Access::HeadersOrQuery => call.header(name).map(str::to_owned).or_else(|| call.query_value(name)),
+            Access::Headers => call.header(name).map(str::to_owned),
+        };
+        let token = shown("access-token").ok_or_else(Error::no_token)?;
+        let app = shown("app_id");
+        let app = domain.apps.anonymous(app.as_deref().unwrap_or(&config.default_app)).await?;
+        let caller = domain.tokens.authenticate(&token).await?;
         if caller.app() != app.app() {
             return Err(Error::foreign_token());
         }
@@ -133,7 +164,7 @@ impl Dialect for Maxim {
     }
 
     fn error_statuses() -> &'static [(u16, &'static str)] {
-        error::STATUSES
+        crate::numbers::STATUSES
     }
 
     fn schemes() -> Vec<(&'static str, Value)> {
@@ -142,7 +173,7 @@ impl Dialect for Maxim {
         vec![("maxim_token", token)]
     }
 
-    fn scheme_of((): ()) -> Option<&'static str> {
+    fn scheme_of(_: Access) -> Option<&'static str> {
         Some("maxim_token")
     }
 
@@ -175,6 +206,12 @@ async fn act_as_owner(domain: &Domain, caller: Caller, group: u64) -> Result<Cal
         0 => Ok(caller),
         owner => Ok(domain.tokens.act_as(&caller, UserId(owner)).await?),
     }
+}
+
+/// A number that is an int32 in the document, and none below zero.
+fn u32_of(field: &'static str, number: u64) -> Result<u32, Error> {
+    let number = u32::try_from(number).ok().filter(|number| i32::try_from(*number).is_ok());
+    number.ok_or_else(|| Error::parameter(format!("{field}: must be from 0 to {}", i32::MAX)))
 }
 
 /// A header that holds a number; absent and empty are alike.

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::apps::NewApp;
 use domain::files::FilesConfig;
+use domain::record::{PushChannel, PushProvider};
 use domain::{AppNumber, Audience, Clock, Deliver, Domain, Millis, Outlet, record};
 use http_body_util::BodyExt as _;
 use md5::{Digest as _, Md5};
@@ -81,6 +82,16 @@ impl World {
             };
             domain.apps.create(new).await.unwrap();
         }
+        let channel = PushChannel {
+            name: "xiaomi".into(),
+            provider: PushProvider::Xiaomi as i32,
+            app_id: "com.demo".into(),
+            app_key: "push-key".into(),
+            app_secret: "push-secret".into(),
+            ..PushChannel::default()
+        };
+        let server = domain.apps.operator(AppNumber(7)).await.unwrap();
+        domain.push.set_channel(&server, channel).await.unwrap();
         let render = Arc::new(|| "linnet_up 1\n".to_owned());
         let service = Service::new(domain.clone(), clock.clone(), config, Version::default(), render);
         Self { service, domain, store, clock }
