@@ -79,12 +79,8 @@ pub enum Which {
 /// A user, as another one knows it.
 #[derive(Debug, Clone, Default)]
 pub struct Person {
-    /// The user, without what is private.
+    /// The user, without what is private. The settings tell how to ask for friendship, and nothing else.
     pub user: store::User,
-    /// How the user answers friend requests, and the question, where there is one.
-    pub policy: store::FriendPolicy,
-    /// The question that a request must answer; empty unless the policy asks one.
-    pub question: String,
     /// How the caller stands to the user.
     pub contact: Contact,
     /// How much the caller wants to hear from the user.
@@ -157,11 +153,7 @@ impl Roster {
         let mut known = ids.into_iter().zip(contacts).zip(memberships);
         let mut person = |user: store::User| {
             let ((id, contact), membership) = known.next()?;
-            let settings = user.settings.clone().unwrap_or_default();
-            let asks = settings.friend_policy() == store::FriendPolicy::Question;
             Some(Person {
-                policy: settings.friend_policy(),
-                question: if asks { settings.auth_question } else { String::new() },
                 contact: contact.map_or_else(|| change::stranger(id), |contact| self.current(contact)),
                 mute: membership.map_or(store::Mute::None, |membership| membership.mute()),
                 user: crate::users::seen_by(caller, user),

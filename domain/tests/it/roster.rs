@@ -207,8 +207,9 @@ async fn a_question_lets_in_whoever_answers_it_and_cannot_be_guessed_for_long() 
     let roster = &world.domain.roster;
     set_policy(&world, &bob, FriendPolicy::Question, "1 + 1?", "2").await;
     let seen = roster.people(&alice, &[UserRef::Id(id(&bob))]).await.unwrap().pop().flatten().unwrap();
-    assert_eq!((seen.policy, seen.question.as_str()), (FriendPolicy::Question, "1 + 1?"));
-    assert!(seen.user.settings.is_none_or(|settings| settings.auth_answer.is_empty()), "the answer is not told");
+    let settings = seen.user.settings.unwrap();
+    assert_eq!((settings.friend_policy(), settings.auth_question.as_str()), (FriendPolicy::Question, "1 + 1?"));
+    assert_eq!(settings.auth_answer, "", "the answer is not told");
 
     let answer = |answer: &str| Ask { answer: Some(answer.into()), ..Ask::default() };
     assert_eq!(roster.request(&alice, id(&bob), answer(" 2 ")).await.unwrap(), Relation::Friend);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::world::{World, id};
+use crate::world::{self, World, id};
 use domain::record::{Profile, User};
 use domain::users::{NewUser, ProfileChange, uid_of};
 use domain::{Caller, Denial, Error, ID_END, Noun, Result, UserId, UserRef};
@@ -218,7 +218,7 @@ async fn a_profile_is_changed_field_by_field_by_its_owner_or_the_app() {
     assert!(matches!(denied, Err(Error::Denied(Denial::Credential))));
     let seen = users.find(&bob, &UserRef::Id(id(&alice))).await.unwrap();
     assert_eq!(seen.profile.unwrap(), Profile { private_extension: String::new(), ..expected });
-    assert_eq!(seen.settings, None);
+    assert_eq!(seen.settings, Some(domain::record::UserSettings::default()), "how to ask, and nothing else");
     let own = users.find(&alice, &UserRef::Id(id(&alice))).await.unwrap();
     assert_eq!(own.profile.unwrap().private_extension, "hidden");
 }

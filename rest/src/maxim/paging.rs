@@ -25,6 +25,8 @@ pub(crate) struct PageQuery {
 /// A page. Goes beside `code`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Paged<T: ToSchema> {
+    // Where it is used: a generic one would be named after rows that nobody keeps the schema of.
+    #[schema(inline)]
     data: Vec<T>,
     /// Where the next page starts; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -95,14 +95,14 @@ pub(crate) struct GroupsRequest {
 
 /// What became of each.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Results {
-    results: Vec<Outcome>,
+pub(crate) struct FriendResults {
+    results: Vec<FriendOutcome>,
 }
 
 /// What became of one.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Outcome {
+pub(crate) struct FriendOutcome {
     friend_id: String,
     /// `0000` if it went well.
     error: &'static str,
@@ -154,16 +154,16 @@ pub(crate) struct Deleted {
 }
 
 /// `POST /v1/add_friend`: asks users to become friends.
-pub(super) async fn add(cx: Cx, Json(req): Json<FriendsRequest>) -> Reply<Results> {
+pub(super) async fn add(cx: Cx, Json(req): Json<FriendsRequest>) -> Reply<FriendResults> {
     check_count(&cx, "friends", req.friends.len())?;
     let owner = owner(&cx, req.user_id).await?;
     let mut results = Vec::with_capacity(req.friends.len());
     for note in req.friends {
         let friend_id = note.friend_id.clone();
         let outcome = ask(&cx, &owner, note).await;
-        results.push(Outcome::of(friend_id, outcome.map(Some)));
+        results.push(FriendOutcome::of(friend_id, outcome.map(Some)));
     }
-    Ok(Results { results })
+    Ok(FriendResults { results })
 }
 
 /// `POST /v1/get_friend`: those of the users who are friends.
@@ -183,33 +183,33 @@ pub(super) async fn get_all(cx: Cx, Json(req): Json<PageRequest>) -> Reply<Frien
 }
 
 /// `POST /v1/import_friend`: makes users friends without asking them.
-pub(super) async fn import(cx: Cx, Json(req): Json<FriendsRequest>) -> Reply<Results> {
+pub(super) async fn import(cx: Cx, Json(req): Json<FriendsRequest>) -> Reply<FriendResults> {
     check_count(&cx, "friends", req.friends.len())?;
     let owner = owner(&cx, req.user_id).await?;
     let friends: Vec<Imported> = req.friends.iter().map(Note::imported).collect();
     let outcomes = cx.domain.roster.import(&owner, &friends).await?;
     let results = req.friends.into_iter().zip(outcomes).map(|(note, there)| {
         let missing = domain::Error::NotFound(domain::Noun::User);
-        Outcome::of(note.friend_id, if there { Ok(Some("friend")) } else { Err(missing.into()) })
+        FriendOutcome::of(note.friend_id, if there { Ok(Some("friend")) } else { Err(missing.into()) })
     });
-    Ok(Results { results: results.collect() })
+    Ok(FriendResults { results: results.collect() })
 }
 
 /// `POST /v1/update_friend`: notes something about friends.
-pub(super) async fn update(cx: Cx, Json(req): Json<FriendsRequest>) -> Reply<Results> {
+pub(super) async fn update(cx: Cx, Json(req): Json<FriendsRequest>) -> Reply<FriendResults> {
     check_count(&cx, "friends", req.friends.len())?;
     let owner = owner(&cx, req.user_id).await?;
     let mut results = Vec::with_capacity(req.friends.len());
     for note in req.friends {
         let friend_id = note.friend_id.clone();
         let outcome = note_down(&cx, &owner, note).await;
-        results.push(Outcome::of(friend_id, outcome.map(|()| None)));
+        results.push(FriendOutcome::of(friend_id, outcome.map(|()| None)));
     }
-    Ok(Results { results })
+    Ok(FriendResults { results })
 }
 
 /// `POST /v1/delete_friend`: ends friendships.
-pub(super) async fn delete(cx: Cx, Json(req): Json<Named>) -> Reply<Results> {
+pub(super) async fn delete(cx: Cx, Json(req): Json<Named>) -> Reply<FriendResults> {
     each(cx, req, async |cx, owner, user| cx.domain.roster.remove(owner, user).await).await
 }
 
@@ -220,12 +220,12 @@ pub(super) async fn delete_all(cx: Cx, Json(req): Json<Owner>) -> Reply<Deleted>
 }
 
 /// `POST /v1/add_blacklist`: blocks users.
-pub(super) async fn block(cx: Cx, Json(req): Json<Named>) -> Reply<Results> {
+pub(super) async fn block(cx: Cx, Json(req): Json<Named>) -> Reply<FriendResults> {
     each(cx, req, async |cx, owner, user| cx.domain.roster.block(owner, user).await.map(drop)).await
 }
 
 /// `POST /v1/delete_blacklist`: unblocks users.
-pub(super) async fn unblock(cx: Cx, Json(req): Json<Named>) -> Reply<Results> {
+pub(super) async fn unblock(cx: Cx, Json(req): Json<Named>) -> Reply<FriendResults> {
     each(cx, req, async |cx, owner, user| cx.domain.roster.unblock(owner, user).await).await
 }
 
@@ -277,7 +277,7 @@ async fn each(
     cx: Cx,
     req: Named,
     act: impl AsyncFn(&Cx, &Caller, UserId) -> Result<(), domain::Error>,
-) -> Reply<Results> {
+) -> Reply<FriendResults> {
     check_count(&cx, "friendIds", req.friend_ids.len())?;
     let owner = owner(&cx, req.user_id).await?;
     let mut results = Vec::with_capacity(req.friend_ids.len());
@@ -286,9 +286,9 @@ async fn each(
             Ok(user) => act(&cx, &owner, user).await.map_err(Error::from),
             Err(error) => Err(error),
         };
-        results.push(Outcome::of(friend_id, outcome.map(|()| None)));
+        results.push(FriendOutcome::of(friend_id, outcome.map(|()| None)));
     }
-    Ok(Results { results })
+    Ok(FriendResults { results })
 }
 
 /// A page of a user's contacts, without those who are gone.
@@ -312,7 +312,7 @@ impl Note {
     }
 }
 
-impl Outcome {
+impl FriendOutcome {
     fn of(friend_id: String, outcome: Reply<Option<&'static str>>) -> Self {
         match outcome {
             Ok(relation) => Self { friend_id, error: "0000", message: String::new(), relation },
