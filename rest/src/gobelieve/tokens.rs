@@ -10,6 +10,9 @@ use super::users::{Person, ensure, rename};
 use crate::context::Cx;
 use crate::input::Json;
 
+/// A token that is always the same for one user, and good for ever.
+pub(super) const TOKEN: Issue = Issue { dialect: "gobelieve", platform: 0, lifetime: None, repeatable: true };
+
 /// Whose token.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct GrantRequest {
@@ -40,7 +43,6 @@ pub(super) async fn grant(cx: Cx, Json(request): Json<GrantRequest>) -> Reply<Gr
     let name = request.user_name;
     let user = ensure(&cx, "uid", Person { uid: request.uid, name: name.clone(), avatar: String::new() }).await?;
     rename(&cx, &user, name).await?;
-    let issue = Issue { dialect: "gobelieve", platform: 0, lifetime: None, repeatable: true };
-    let issued = cx.domain.tokens.issue(&cx.caller, UserId(user.id), issue).await?;
+    let issued = cx.domain.tokens.issue(&cx.caller, UserId(user.id), TOKEN).await?;
     Ok(GrantReply { token: issued.text })
 }

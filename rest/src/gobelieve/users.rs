@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::Reply;
 use crate::context::Cx;
 use crate::dialect::Fault;
+use crate::lenient;
 
 /// How many users of one list are looked up at a time.
 const AT_ONCE: usize = 16;
@@ -19,7 +20,7 @@ const AT_ONCE: usize = 16;
 #[serde(untagged, expecting = "an integer, or an object with an integer `uid`")]
 pub(super) enum Member {
     /// By id alone.
-    Uid(u64),
+    Uid(#[serde(deserialize_with = "lenient::u64")] u64),
     /// With a name to show in the group, and an avatar.
     Full(Person),
 }
@@ -27,6 +28,7 @@ pub(super) enum Member {
 /// Someone, by id.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub(super) struct Person {
+    #[serde(deserialize_with = "lenient::u64")]
     pub(super) uid: u64,
     #[serde(default)]
     pub(super) name: String,
@@ -76,6 +78,12 @@ pub(super) async fn ensure_all(cx: &Cx, members: Vec<Member>) -> Reply<Vec<(User
         Ok((UserId(user.id), name))
     };
     stream::iter(members).map(one).buffered(AT_ONCE).try_collect().await
+}
+
+/// As [`rename`], by id.
+pub(super) async fn rename_uid(cx: &Cx, user: UserId, name: String) -> Reply<()> {
+    let user = cx.domain.users.find(&cx.caller, &UserRef::Id(user)).await?;
+    rename(cx, &user, name).await
 }
 
 /// Gives a user another name, unless it is this one already.

@@ -6,7 +6,10 @@
 mod bind;
 mod content;
 mod error;
+mod friends;
 mod groups;
+mod managed;
+mod members;
 mod messages;
 mod routes;
 mod tokens;
@@ -61,6 +64,8 @@ pub enum Shape {
     /// Into `data`.
     #[default]
     Data,
+    /// Into `data`, and `errMsg` is `ok`.
+    Okay,
     /// Beside `errCode` and `errMsg`.
     Flat,
 }
@@ -104,6 +109,7 @@ impl Dialect for OpenIm {
     fn ok<T: Serialize>(shape: Shape, value: &T) -> Response {
         match shape {
             Shape::Data => answer::json(200, &Data { err_code: 0, err_msg: "", data: value }),
+            Shape::Okay => answer::json(200, &Data { err_code: 0, err_msg: "ok", data: value }),
             Shape::Flat => answer::json(200, &Flat { err_code: 0, err_msg: "", value }),
         }
     }
@@ -128,7 +134,7 @@ impl Dialect for OpenIm {
             "properties": { "errCode": { "const": 0 }, "errMsg": { "type": "string" } },
         });
         let value = match shape {
-            Shape::Data => json!({ "type": "object", "required": ["data"], "properties": { "data": value } }),
+            Shape::Data | Shape::Okay => json!({ "type": "object", "required": ["data"], "properties": { "data": value } }),
             Shape::Flat => value,
         };
         json!({ "allOf": [head, value] })

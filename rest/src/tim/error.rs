@@ -8,17 +8,20 @@ use std::borrow::Cow;
 use domain::{Denial, Noun};
 use serde_json::value::RawValue;
 
-use crate::dialect::Fault;
+use crate::dialect::{Fault, respelled};
+use crate::numbers::{Numbered, Numbers};
 
 const JSON_BROKEN: u32 = 60003;
 const TOO_FREQUENT: u32 = 60007;
 const SERVER: u32 = 10002;
 const PARAMETER: u32 = 10004;
 const PERMISSION: u32 = 10007;
+const OWNER_CANNOT_LEAVE: u32 = 10009;
 const NO_GROUP: u32 = 10010;
 const ALREADY_MEMBER: u32 = 10013;
 const GROUP_FULL: u32 = 10014;
 const MUTED: u32 = 10017;
+const ANSWERED: u32 = 10024;
 const GROUP_ID_TAKEN: u32 = 10021;
 const NO_USER: u32 = 20003;
 const STORAGE: u32 = 20004;
@@ -34,16 +37,21 @@ const NO_APP: u32 = 70020;
 const PASSWORD: u32 = 70101;
 const NAME_TAKEN: u32 = 70102;
 const DISABLED: u32 = 70103;
+const CENSORED: u32 = 80001;
 
-/// Statuses other than 200 are for those who do not read bodies.
-pub(super) const STATUSES: &[(u16, &str)] = &[
-    (200, "An error told by the code in the body"),
-    (405, "The path exists, but not with this method"),
-    (408, "The body did not arrive in time"),
-    (413, "The body is too large"),
-    (500, "Our fault"),
-    (503, "Too busy, or the store cannot be reached; whether the call took effect is then unknown"),
-];
+const NUMBERS: Numbers = Numbers {
+    malformed: JSON_BROKEN,
+    parameter: PARAMETER,
+    token: TOKEN,
+    too_frequent: TOO_FREQUENT,
+    internal: SERVER,
+    storage: STORAGE,
+    denied,
+    not_found,
+    exists,
+    spelled,
+    message_id: "ID",
+};
 
 /// An error, as it is answered.
 #[derive(Debug)]
@@ -103,38 +111,19 @@ impl Error {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        let code = match &fault {
-            Fault::Malformed(_) => return Self::new(JSON_BROKEN, fault.to_string()),
-            Fault::Field { .. } => return Self::new(PARAMETER, fault.to_string()),
-            Fault::Method { .. } | Fault::TooLarge { .. } | Fault::Slow => PARAMETER,
-            Fault::Busy => TOO_FREQUENT,
-            Fault::Internal => SERVER,
-        };
-        Self { status: fault.status(), ..Self::new(code, fault.to_string()) }
+        NUMBERS.of_fault(&fault).into()
     }
 }
 
 impl From<domain::Error> for Error {
     fn from(error: domain::Error) -> Self {
-        let mut msg = error.to_string();
-        let code = match &error {
-            domain::Error::Invalid { field, message } => {
-                msg = format!("{}: {message}", spelled(field));
-                PARAMETER
-            }
-            domain::Error::Reused => {
-                "this ID was used for another message".clone_into(&mut msg);
-                PARAMETER
-            }
-            domain::Error::Unauthenticated(_) => TOKEN,
-            domain::Error::Denied(denial) => denied(*denial),
-            domain::Error::NotFound(noun) => not_found(*noun),
-            domain::Error::Exists(noun) => exists(*noun),
-            domain::Error::Limited { .. } => TOO_FREQUENT,
-            domain::Error::Unavailable(_) | domain::Error::Full => STORAGE,
-        };
-        let status = if code == STORAGE { 503 } else { 200 };
-        Self { status, cause: Some(error), ..Self::new(code, msg) }
+        Self { cause: Some(error.clone()), ..NUMBERS.of_domain(&error).into() }
+    }
+}
+
+impl From<Numbered> for Error {
+    fn from(told: Numbered) -> Self {
+        Self { status: told.status, ..Self::new(told.code, told.message) }
     }
 }
 
@@ -161,14 +150,22 @@ fn denied(denial: Denial) -> u32 {
         Denial::RefusesFriends => REFUSES_FRIENDS,
         Denial::Muted => MUTED,
         Denial::TooLate => TOO_LATE,
+        Denial::Censored => CENSORED,
         Denial::GroupFull => GROUP_FULL,
+        Denial::Answered => ANSWERED,
+        Denial::OwnerCannotLeave => OWNER_CANNOT_LEAVE,
         Denial::Credential
+        | Denial::WrongAnswer
+        | Denial::MayNotAsk
         | Denial::NotMember
         | Denial::NotAdmin
         | Denial::NotOwner
-        | Denial::OwnerCannotLeave
         | Denial::NotAuthor
-        | Denial::JoinClosed => PERMISSION,
+        | Denial::RegistrationClosed
+        | Denial::JoinClosed
+        | Denial::Barred
+        | Denial::Expired
+        | Denial::TooMany => PERMISSION,
     }
 }
 
@@ -176,21 +173,58 @@ fn not_found(noun: Noun) -> u32 {
     match noun {
         Noun::App => NO_APP,
         Noun::User | Noun::Username => NO_USER,
-        Noun::Contact => NO_CONTACT,
+        Noun::Contact | Noun::Request => NO_CONTACT,
         Noun::Group => NO_GROUP,
         Noun::Message => NO_MESSAGE,
-        Noun::Device | Noun::Member | Noun::Conversation => PARAMETER,
+        Noun::Device
+        | Noun::Mobile
+        | Noun::Email
+        | Noun::Account
+        | Noun::Handover
+        | Noun::Store
+        | Noun::Member
+        | Noun::Conversation
+        | Noun::Application
+        | Noun::Invitation
+        | Noun::JoinCode
+        | Noun::Announcement
+        | Noun::File
+        | Noun::SharedFile => PARAMETER,
     }
 }
 
 fn exists(noun: Noun) -> u32 {
     match noun {
-        Noun::User | Noun::Username => NAME_TAKEN,
+        Noun::User | Noun::Username | Noun::Mobile | Noun::Email => NAME_TAKEN,
         Noun::Contact => ALREADY_FRIENDS,
         Noun::Group => GROUP_ID_TAKEN,
         Noun::Member => ALREADY_MEMBER,
-        Noun::App | Noun::Device | Noun::Conversation | Noun::Message => PARAMETER,
+        Noun::App
+        | Noun::Request
+        | Noun::Store
+        | Noun::Device
+        | Noun::Account
+        | Noun::Handover
+        | Noun::Conversation
+        | Noun::Message
+        | Noun::Application
+        | Noun::Invitation
+        | Noun::JoinCode
+        | Noun::Announcement
+        | Noun::File
+        | Noun::SharedFile => PARAMETER,
     }
+}
+
+/// What is wrong with a user's data, whose fields are not called as a group's are.
+pub(super) fn at_profile(error: domain::Error) -> Error {
+    let spelled = |field| match field {
+        "name" => "nick",
+        "signature" => "selfSignature",
+        "custom_fields" => "profileCustomField",
+        field => field,
+    };
+    respelled(error, spelled).into()
 }
 
 /// A wrong name or password, which is not a wrong token.

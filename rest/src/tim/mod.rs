@@ -102,7 +102,7 @@ impl Dialect for Tim {
     }
 
     fn error_statuses() -> &'static [(u16, &'static str)] {
-        error::STATUSES
+        crate::numbers::STATUSES
     }
 
     fn schemes() -> Vec<(&'static str, Value)> {
