@@ -1,18 +1,19 @@
 # What a newcomer types. `make` alone lists it.
 #
 # `make run` builds with the release profile, since that is what people look at and measure;
-# tests build with the dev profile, whose dependencies are optimised too.
+# tests build with the dev profile, which compiles quickly.
 
 .DEFAULT_GOAL := help
 SHELL := bash
 CYCLES ?= 100
+CASES ?= 10000
 ARGS ?=
 ENV := source scripts/env.sh &&
 
-.PHONY: help run build chat test check lint fmt docs crash bench fuzz setup setup-test
+.PHONY: help run build chat test check lint fmt docs crash bench fuzz fuzz-rest setup setup-test
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building needs, and prepare the RocksDB archive.
 	@scripts/setup.sh build
@@ -46,6 +47,9 @@ check: test ## The same as `make test`.
 crash: setup-test ## Kill the server under load, CYCLES times (100), and check every ack.
 	$(ENV) LINNET_CRASH_CYCLES=$(CYCLES) cargo test --package linnet-storage --test crash -- --nocapture --test-threads 1
 	$(ENV) LINNET_CRASH_CYCLES=$(CYCLES) cargo test --package linnet-server --test it crash:: -- --nocapture --test-threads 1
+
+fuzz-rest: setup-test ## Ask the REST service whatever its OpenAPI document allows, in CASES requests (10000).
+	@$(ENV) scripts/fuzz-rest/run.sh $(CASES)
 
 bench: setup ## Measure the hot paths.
 	@scripts/setup.sh bench

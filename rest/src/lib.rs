@@ -20,6 +20,7 @@ pub mod openapi;
 pub mod openim;
 pub mod people;
 pub mod preview;
+mod numbers;
 mod probes;
 pub mod route;
 mod router;

@@ -11,11 +11,14 @@ use utoipa::openapi::path::Parameter;
 
 use self::examples::{Example, Examples};
 use self::nouns::NOUNS;
-pub(crate) use self::nouns::noun_of;
+pub(crate) use self::nouns::{file_of, noun_of};
 use crate::route::Endpoint;
 use crate::tables::Table;
 
-/// Named schemas that operations of one dialect refer to.
+/// What the schema of a dialect's errors is called.
+const ERROR: &str = "Error";
+
+/// Named schemas that operations refer to whose handlers are in one file.
 #[derive(Debug, Default)]
 pub struct Components(BTreeMap<String, Value>);
 
@@ -95,19 +98,23 @@ pub(crate) fn document(tables: &[Table], version: &str) -> Value {
     let mut schemes = Map::new();
     let examples = Examples::new();
     for table in tables {
-        let mut components = Components::default();
+        // By file: a `ListRequest` of groups is another one than a `ListRequest` of messages.
+        let mut files: BTreeMap<&str, Components> = BTreeMap::new();
         for endpoint in &table.endpoints {
             let item = paths.entry(endpoint.path).or_insert_with(|| json!({}));
             for method in endpoint.methods.each() {
                 let name = method.as_str().to_ascii_lowercase();
-                let operation = operation(table, endpoint, &name, &mut components, &examples);
-                item[&name] = scoped(operation, table.dialect);
+                let components = files.entry(endpoint.file).or_default();
+                let operation = operation(table, endpoint, &name, components, &examples);
+                item[&name] = scoped(operation, table.dialect, endpoint.file);
             }
         }
-        for (name, schema) in components.0 {
-            schemas.insert(format!("{}.{name}", table.dialect), scoped(schema, table.dialect));
+        for (file, components) in files {
+            for (name, schema) in components.0 {
+                schemas.insert(scope(&name, table.dialect, file), scoped(schema, table.dialect, file));
+            }
         }
-        schemas.insert(format!("{}.Error", table.dialect), table.error_schema.clone());
+        schemas.insert(scope(ERROR, table.dialect, ""), table.error_schema.clone());
         schemes.extend(table.schemes.iter().map(|(name, scheme)| ((*name).to_owned(), scheme.clone())));
     }
     json!({
@@ -190,7 +197,9 @@ fn nouns_of(table: &Table) -> impl Iterator<Item = &'static (&'static str, &'sta
 fn tags(tables: &[Table]) -> Vec<Value> {
     let of = |table: &Table| {
         let dialect = table.dialect;
-        nouns_of(table).map(move |(noun, about)| json!({ "name": tag(dialect, noun), "description": about })).collect::<Vec<_>>()
+        nouns_of(table)
+            .map(move |(noun, about)| json!({ "name": tag(dialect, noun), "description": about }))
+            .collect::<Vec<_>>()
     };
     tables.iter().flat_map(of).collect()
 }
@@ -230,7 +239,10 @@ fn responses(table: &Table, endpoint: &Endpoint, reply: Value) -> Value {
         responses.insert("200".into(), good);
     } else if errors_at_200 {
         let content = json!({ "application/json": { "schema": error } });
-        responses.insert("200".into(), json!({ "description": "An error told by the code in the body", "content": content }));
+        responses.insert(
+            "200".into(),
+            json!({ "description": "An error told by the code in the body", "content": content }),
+        );
     }
     for answer in endpoint.answers {
         let mut response = json!({ "description": answer.meaning });
@@ -246,16 +258,21 @@ fn responses(table: &Table, endpoint: &Endpoint, reply: Value) -> Value {
     Value::Object(responses)
 }
 
-/// Schema names are a dialect's own: two dialects may both have a `SendRequest`.
-fn scoped(value: Value, dialect: &str) -> Value {
+/// The name of a schema among all: that of a file's own, or of the errors, which a dialect has one schema for.
+fn scope(name: &str, dialect: &str, file: &str) -> String {
+    if name == ERROR { format!("{dialect}.{name}") } else { format!("{dialect}.{file}.{name}") }
+}
+
+/// A value whose references have the names that the schemas have among all.
+fn scoped(value: Value, dialect: &str, file: &str) -> Value {
     const PREFIX: &str = "#/components/schemas/";
     match value {
         Value::Object(map) => {
-            Value::Object(map.into_iter().map(|(key, value)| (key, scoped(value, dialect))).collect())
+            Value::Object(map.into_iter().map(|(key, value)| (key, scoped(value, dialect, file))).collect())
         }
-        Value::Array(items) => Value::Array(items.into_iter().map(|item| scoped(item, dialect)).collect()),
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| scoped(item, dialect, file)).collect()),
         Value::String(text) => match text.strip_prefix(PREFIX) {
-            Some(name) => Value::String(format!("{PREFIX}{dialect}.{name}")),
+            Some(name) => Value::String(format!("{PREFIX}{}", scope(name, dialect, file))),
             None => Value::String(text),
         },
         other => other,

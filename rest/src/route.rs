@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::context::{Anonymous, Call, Cx};
 use crate::dialect::{Dialect, Fault};
 use crate::input::Input;
-use crate::openapi::{Components, OperationDoc, noun_of};
+use crate::openapi::{Components, OperationDoc, file_of, noun_of};
 
 /// A set of HTTP methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,12 @@ where
 }
 
 /// As [`raw`], for anyone.
-pub fn raw_public<D, I, F, Fut>(methods: Methods, path: &'static str, answers: &'static [RawAnswer], handler: F) -> Route<D>
+pub fn raw_public<D, I, F, Fut>(
+    methods: Methods,
+    path: &'static str,
+    answers: &'static [RawAnswer],
+    handler: F,
+) -> Route<D>
 where
     D: Dialect,
     I: Input<D>,
@@ -315,6 +320,7 @@ impl<D: Dialect> Route<D> {
             methods,
             path,
             public: access.is_none(),
+            file: file_of(module),
             noun: noun_of(module),
             scheme: access.and_then(D::scheme_of),
             summary,
@@ -343,6 +349,8 @@ pub struct Endpoint {
     pub public: bool,
     /// What it is about, as the code names it.
     pub noun: &'static str,
+    /// The file of its handler.
+    pub(crate) file: &'static str,
     pub(crate) scheme: Option<&'static str>,
     pub(crate) summary: &'static str,
     pub(crate) description: &'static str,

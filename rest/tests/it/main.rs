@@ -3,12 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "a test is no library")]
 
+mod across;
+mod authorisation;
 mod errors;
+mod examples;
 mod exchange;
+mod files;
 mod golden;
+mod group_events;
 mod interop;
+mod mutations;
 mod outage;
 mod probes;
+mod rules;
 mod server;
 mod tables;
 mod world;

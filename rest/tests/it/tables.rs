@@ -161,7 +161,8 @@ async fn the_document_describes_the_routes_and_nothing_else() {
         }
     }
     assert_eq!(described, served());
-    let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let tags: BTreeSet<_> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
     let used: BTreeSet<_> = operations(&document).map(|operation| operation["tags"][0].as_str().unwrap()).collect();
     assert_eq!(tags, used, "one tag per dialect and noun: a handler's file tells the noun, see `openapi/nouns.rs`");
 }
