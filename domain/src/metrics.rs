@@ -10,6 +10,12 @@ pub(crate) const PLACED_AGAIN: &str = "linnet_placed_again_total";
 pub(crate) const EVENTS: &str = "linnet_events_total";
 /// Conversations whose state is at hand.
 pub(crate) const LANES: &str = "linnet_active_conversations";
+/// Files that were taken in.
+pub(crate) const FILES: &str = "linnet_files_total";
+/// Bytes of files that were taken in.
+pub(crate) const FILE_BYTES: &str = "linnet_file_bytes_total";
+/// Messages that were refused for their words, or by the app's own server.
+pub(crate) const CENSORED: &str = "linnet_censored_total";
 /// Webhooks that were asked about a message and did not answer.
 pub(crate) const WEBHOOKS_SILENT: &str = "linnet_webhooks_silent_total";
 
@@ -21,6 +27,9 @@ pub fn describe() {
     describe_counter!(REPEATS, "Retries under a client_msg_id that was used before.");
     describe_counter!(PLACED_AGAIN, "Entries that lost a race for their place and were placed anew.");
     describe_counter!(EVENTS, "Events that were told to connected sessions or to the bus.");
+    describe_counter!(FILES, "Files that were taken in.");
+    describe_counter!(FILE_BYTES, "Bytes of files that were taken in.");
+    describe_counter!(CENSORED, "Messages that were refused for their words, or by the app's own server.");
     describe_counter!(WEBHOOKS_SILENT, "Webhooks that were asked about a message and did not answer.");
     describe_gauge!(LANES, "Conversations whose state is at hand.");
 }

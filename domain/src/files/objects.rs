@@ -173,7 +173,8 @@ async fn open(
         let folder = PathBuf::from(location);
         let made = tokio::fs::create_dir_all(&folder).await;
         made.map_err(|source| object_store::Error::Generic { store: "folder", source: Box::new(source) })?;
-        return Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?));
+        // A file must not be lost whose record says that it is there.
+        return Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)));
     }
     let url =
         location.parse().map_err(|source| object_store::Error::Generic { store: "URL", source: Box::new(source) })?;
@@ -193,4 +194,30 @@ pub(super) fn invalid(message: &str) -> Error {
 
 fn unavailable(error: &dyn std::error::Error) -> Error {
     Error::Unavailable(storage::Error::Unavailable(format!("the object store: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_kind_of_store_can_be_configured() {
+        for (location, options) in [
+            ("memory:", vec![]),
+            (
+                "s3://bucket/path",
+                vec![("aws_region", "eu-central-1"), ("aws_access_key_id", "a"), ("aws_secret_access_key", "b")],
+            ),
+            ("gs://bucket/path", vec![("google_skip_signature", "true")]),
+            ("az://container/path", vec![("azure_storage_account_name", "account"), ("azure_skip_signature", "true")]),
+        ] {
+            let options: Vec<_> =
+                options.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let opened = open(location, &options).await;
+            assert!(opened.is_ok(), "{location}: {:?}", opened.err());
+        }
+        for wrong in ["ftp://host/path", "s3://"] {
+            assert!(open(wrong, &[]).await.is_err(), "{wrong}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::{FileId, FileKey, Files, kinds, objects, uploader_of};
 use crate::caller::Caller;
 use crate::error::{Error, Noun, Result};
 use crate::ids::{AppNumber, UserId};
+use crate::metrics::{FILE_BYTES, FILES};
 use crate::seal::{self, Purpose};
 use crate::secret;
 
@@ -104,7 +105,11 @@ impl Files {
         let mut batch = Batch::new(key.home());
         batch.expect(&key, State::Absent).put(&key, &file);
         match self.store.commit(batch).await {
-            Ok(()) => Ok(file),
+            Ok(()) => {
+                metrics::counter!(FILES).increment(1);
+                metrics::counter!(FILE_BYTES).increment(file.size);
+                Ok(file)
+            }
             Err(storage::Error::Conflict) => {
                 self.objects.discard(&file.object).await;
                 Err(Error::Exists(Noun::File))

@@ -9,6 +9,7 @@ use super::{Rules, SilenceKey, pace};
 use crate::caller::Caller;
 use crate::error::{Denial, Error, Result};
 use crate::ids::{ConversationId, UserId};
+use crate::metrics::CENSORED;
 use crate::webhooks::Question;
 
 impl Rules {
@@ -31,7 +32,23 @@ impl Rules {
         if let Some(limit) = pace::limit_of(&rules) {
             self.paces.take(self.clock.now(), caller.app(), sender, limit)?;
         }
-        let content = self.filtered(caller, &rules, content).await?;
+        let passed = self.passed(caller, sender, conversation, &rules, content).await;
+        if matches!(passed, Err(Error::Denied(Denial::Censored))) {
+            metrics::counter!(CENSORED).increment(1);
+        }
+        passed
+    }
+
+    /// The content as the words let it pass, and then the app's own server.
+    async fn passed(
+        &self,
+        caller: &Caller,
+        sender: UserId,
+        conversation: ConversationId,
+        rules: &store::Rules,
+        content: Content,
+    ) -> Result<Content> {
+        let content = self.filtered(caller, rules, content).await?;
         match &rules.before {
             None => Ok(content),
             Some(hook) => {

@@ -8,7 +8,7 @@ use domain::conversations::{Have, ViewChange};
 use domain::groups::{GroupChange, MemberChange, NewGroup};
 use domain::messages::{HistoryRange, Imported};
 use domain::presence::Opening;
-use domain::record::Role;
+use domain::record::{FileKind, Role, Silence};
 use domain::roster::{Ask, ContactChange, Friendship, Which};
 use domain::users::{NewUser, ProfileChange};
 use domain::{
@@ -127,6 +127,10 @@ async fn try_everything(world: &World, caller: &Caller, ids: Ids) -> Vec<(&'stat
     note.note("groups.update_member", groups.update_member(caller, group, one, MemberChange::default()).await);
     note.note("groups.transfer", groups.transfer(caller, group, one).await);
     note.note("groups.list", groups.list(caller, None, 100).await);
+    let ticket = domain.files.group_avatar_ticket(caller, group).await;
+    note.note("files.group_avatar_ticket", ticket.map(|_| ()));
+    note.note("rules.silence", domain.rules.silence(caller, Some(one)).await);
+    note.note("rules.set_silence", domain.rules.set_silence(caller, Some(one), Silence::default()).await);
 
     let mut conversations = vec![
         ConversationId::direct(one, two),
@@ -149,6 +153,8 @@ async fn try_everything(world: &World, caller: &Caller, ids: Ids) -> Vec<(&'stat
         if let ConversationId::Group(group) = conversation {
             note.note("messages.sweep", domain.messages.sweep(caller, group, note.ids.users[0], Seq(0)).await);
         }
+        let ticket = domain.files.chat_ticket(caller, conversation, FileKind::Any).await;
+        note.note("files.chat_ticket", ticket.map(|_| ()));
         let set = domain.conversations.set_unread(caller, note.ids.users[0], conversation, 1).await;
         note.note("conversations.set_unread", set);
         note.note("conversations.get", domain.conversations.get(caller, conversation).await);

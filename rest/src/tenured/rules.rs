@@ -43,7 +43,7 @@ const ADD: &str = "Ours; the document only names it. `action` says what becomes 
     case, full-width letters, invisible characters and marks between the characters of Chinese words make no difference; words of letters \
     must stand alone. Users' messages are looked at, not those of the app's own server. In force within a second.";
 
-const MUTE: &str = "Ours; the document only names it. For so many seconds: 0 lifts it, -1 is for ever; what is left out is 0. Without \
+const MUTE: &str = "Ours; the document only names it. For so many seconds: 0 lifts it, -1 is for ever; one of the two may be left out and is 0 then. Without \
     `userId`, the whole app is silent, but for its own server and administrators.";
 
 /// Which page of the words.
@@ -79,11 +79,11 @@ pub(crate) struct MuteRequest {
     /// Seconds, between users.
     #[serde(default)]
     #[schema(minimum = -1)]
-    single_mute_time: i64,
+    single_mute_time: Option<i64>,
     /// Seconds, in groups.
     #[serde(default)]
     #[schema(minimum = -1)]
-    group_mute_time: i64,
+    group_mute_time: Option<i64>,
 }
 
 /// Whose silence.
@@ -150,11 +150,14 @@ async fn delete(cx: Cx, Json(req): Json<DeleteRequest>) -> Reply<()> {
 
 /// `POST /v1/set_global_mute`: silences somebody, or lets them speak.
 async fn set_mute(cx: Cx, Json(req): Json<MuteRequest>) -> Reply<()> {
+    if req.single_mute_time.or(req.group_mute_time).is_none() {
+        return Err(Fault::missing("singleMuteTime").into());
+    }
     let user = user(&cx, req.user_id).await?;
     let now = cx.clock.now();
     let silence = Silence {
-        direct_until: until(now, "singleMuteTime", req.single_mute_time)?,
-        group_until: until(now, "groupMuteTime", req.group_mute_time)?,
+        direct_until: until(now, "singleMuteTime", req.single_mute_time.unwrap_or_default())?,
+        group_until: until(now, "groupMuteTime", req.group_mute_time.unwrap_or_default())?,
     };
     Ok(cx.domain.rules.set_silence(&cx.caller, user, silence).await?)
 }
