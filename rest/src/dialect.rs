@@ -126,6 +126,15 @@ pub enum Problem {
     Invalid(String),
 }
 
+/// An error about a field, with what the dialect calls that field.
+#[must_use]
+pub fn respelled(error: domain::Error, spelled: impl FnOnce(&'static str) -> &'static str) -> domain::Error {
+    match error {
+        domain::Error::Invalid { field, message } => domain::Error::Invalid { field: spelled(field), message },
+        other => other,
+    }
+}
+
 impl Fault {
     /// A field that is missing.
     pub fn missing(field: impl Into<String>) -> Self {

@@ -1,10 +1,12 @@
 //! Reading a request into a typed struct, and saying which field is wrong when that fails.
 //!
-//! A handler's second parameter is one of these, or a pair: [`Json`], [`Query`], [`Path`], [`JsonOrForm`], `()`.
+//! A handler's second parameter is one of these, or a pair: [`Json`], [`Query`], [`Path`], [`JsonOrForm`], [`Anywhere`], [`Text`], `()`.
 //! Unknown fields are ignored, as all five systems do; the content type is not looked at, since their clients send what they like.
 
 use serde::de::DeserializeOwned;
-use utoipa::openapi::path::ParameterIn;
+use serde_json::{Map, Value};
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::context::Call;
@@ -34,6 +36,15 @@ pub struct JsonOrForm<T>(pub T);
 /// What stands after `?`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query<T>(pub T);
+
+/// Fields that stand after `?`, and those that do not in a JSON body, if there is one: some systems' documents put them in the one place
+/// and their clients in the other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Anywhere<T>(pub T);
+
+/// The whole body as text, whatever it says.
+#[derive(Debug, Clone, Default)]
+pub struct Text(pub String);
 
 /// The values of the path's `{names}`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,6 +79,31 @@ impl<D: Dialect, T: DeserializeOwned + IntoParams + Send + 'static> Input<D> for
 
     fn describe(doc: &mut OperationDoc) {
         doc.parameters(T::into_params(|| Some(ParameterIn::Query)));
+    }
+}
+
+impl<D: Dialect, T: DeserializeOwned + IntoParams + ToSchema + Send + 'static> Input<D> for Anywhere<T> {
+    fn read(call: &Call) -> Result<Self, D::Error> {
+        let mut fields: Map<String, Value> =
+            if call.body.trim_ascii().is_empty() { Map::new() } else { from_json(&call.body)? };
+        let pairs = form_urlencoded::parse(call.query.as_bytes());
+        fields.extend(pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))));
+        Ok(Self(from_value(Value::Object(fields))?))
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.parameters(T::into_params(|| Some(ParameterIn::Query)).into_iter().map(optional).collect());
+        doc.optional_body::<T>();
+    }
+}
+
+impl<D: Dialect> Input<D> for Text {
+    fn read(call: &Call) -> Result<Self, D::Error> {
+        Ok(Self(call.text()?.to_owned()))
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.body::<String>(&["text/plain"]);
     }
 }
 
@@ -115,6 +151,20 @@ pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     })?;
     reader.end().map_err(|error| Fault::Malformed(error.to_string()))?;
     Ok(value)
+}
+
+/// Reads a value that was JSON, naming the field where it fails.
+fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        field(&path, &error.into_inner().to_string())
+    })
+}
+
+/// A parameter that may stand elsewhere too.
+fn optional(mut parameter: Parameter) -> Parameter {
+    parameter.required = Required::False;
+    parameter
 }
 
 /// Reads `a=1&b=2`, naming the field where it fails.

@@ -107,6 +107,23 @@ pub fn boolean<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
     input.deserialize_any(Boolean)
 }
 
+/// As [`boolean`], for optional fields; null counts as absent.
+///
+/// # Errors
+/// If it is something else.
+pub fn opt_boolean<'de, D: Deserializer<'de>>(input: D) -> Result<Option<bool>, D::Error> {
+    struct Truth(bool);
+
+    impl<'de> serde::Deserialize<'de> for Truth {
+        fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+            boolean(input).map(Self)
+        }
+    }
+
+    let value: Option<Truth> = serde::Deserialize::deserialize(input)?;
+    Ok(value.map(|Truth(truth)| truth))
+}
+
 struct Lenient(String);
 
 impl<'de> serde::Deserialize<'de> for Lenient {

@@ -28,11 +28,9 @@ impl Users {
         if self.account_holder(app, account).await?.is_some_and(|holder| holder != user) {
             return Err(Error::Exists(Noun::Account));
         }
-        self.unbind_account_but(app, user, account.kind, Some(account)).await?;
         let list = |record: &mut store::User| {
-            if !record.accounts.contains(account) {
-                record.accounts.push(account.clone());
-            }
+            record.accounts.retain(|each| each.kind != account.kind);
+            record.accounts.push(account.clone());
         };
         change_user(&self.store, app, user, list).await?;
         let name = name_of(account);
@@ -56,35 +54,30 @@ impl Users {
         }
     }
 
-    /// Unbinds the account of this kind. Whoever has none is left alone.
+    /// Unbinds the account of this kind, or all. Whoever has none is left alone.
     ///
     /// # Errors
     /// `NotFound(User)`, `Denied(Credential)`.
-    pub async fn unbind_account(&self, caller: &Caller, user: UserId, kind: u32) -> Result<()> {
+    pub async fn unbind_account(&self, caller: &Caller, user: UserId, kind: Option<u32>) -> Result<()> {
         require_self_or_privileged(caller, user)?;
-        self.unbind_account_but(caller.app(), user, kind, None).await
+        let stays = |account: &Account| kind.is_some_and(|kind| account.kind != kind);
+        change_user(&self.store, caller.app(), user, |record| record.accounts.retain(stays)).await.map(drop)
     }
 
-    /// The account of this kind that is bound to a user.
+    /// The account of this kind that is bound to a user, or the first of any.
     ///
     /// # Errors
     /// `NotFound(User)`, `Denied(Credential)`.
-    pub async fn account(&self, caller: &Caller, user: UserId, kind: u32) -> Result<Option<Account>> {
+    pub async fn account(&self, caller: &Caller, user: UserId, kind: Option<u32>) -> Result<Option<Account>> {
         require_self_or_privileged(caller, user)?;
         let app = caller.app();
         let record = self.store.get(&UserKey { app, user }).await?.ok_or(Error::NotFound(Noun::User))?;
-        for account in record.accounts.into_iter().filter(|account| account.kind == kind) {
+        for account in record.accounts.into_iter().filter(|account| kind.is_none_or(|kind| account.kind == kind)) {
             if self.account_holder(app, &account).await? == Some(user) {
                 return Ok(Some(account));
             }
         }
         Ok(None)
-    }
-
-    /// Takes every account of a kind off a user's list, but for one; their names are free then.
-    async fn unbind_account_but(&self, app: AppNumber, user: UserId, kind: u32, kept: Option<&Account>) -> Result<()> {
-        let stays = |account: &Account| account.kind != kind || Some(account) == kept;
-        change_user(&self.store, app, user, |record| record.accounts.retain(stays)).await.map(drop)
     }
 
     /// Whose account this is.

@@ -223,16 +223,16 @@ async fn an_account_of_another_system_belongs_to_one_user() {
     users.bind_account(&alice, id(&alice), &account("wx-1")).await.unwrap();
     let taken = users.bind_account(&bob, id(&bob), &account("wx-1")).await;
     assert!(matches!(taken, Err(Error::Exists(Noun::Account))));
-    assert_eq!(users.account(&bob, id(&bob), 1).await.unwrap(), None);
+    assert_eq!(users.account(&bob, id(&bob), Some(1)).await.unwrap(), None);
     // Another one takes its place, and sets it free.
     users.bind_account(&alice, id(&alice), &account("wx-2")).await.unwrap();
-    assert_eq!(users.account(&alice, id(&alice), 1).await.unwrap(), Some(account("wx-2")));
+    assert_eq!(users.account(&alice, id(&alice), Some(1)).await.unwrap(), Some(account("wx-2")));
     users.bind_account(&bob, id(&bob), &account("wx-1")).await.unwrap();
-    users.unbind_account(&alice, id(&alice), 1).await.unwrap();
-    users.unbind_account(&alice, id(&alice), 1).await.unwrap();
-    assert_eq!(users.account(&alice, id(&alice), 1).await.unwrap(), None);
-    assert_eq!(users.account(&world.server, id(&bob), 1).await.unwrap(), Some(account("wx-1")));
-    let theirs = users.account(&alice, id(&bob), 1).await;
+    users.unbind_account(&alice, id(&alice), Some(1)).await.unwrap();
+    users.unbind_account(&alice, id(&alice), None).await.unwrap();
+    assert_eq!(users.account(&alice, id(&alice), Some(1)).await.unwrap(), None);
+    assert_eq!(users.account(&world.server, id(&bob), Some(1)).await.unwrap(), Some(account("wx-1")));
+    let theirs = users.account(&alice, id(&bob), Some(1)).await;
     assert!(matches!(theirs, Err(Error::Denied(Denial::Credential))));
 }
 

@@ -1,7 +1,7 @@
-//! openim's users: `POST /auth/user_register` and `/user/get_user_info`.
+//! openim's users: `POST /auth/user_register`, `/user/update_user_info` and `/user/get_user_info`.
 
 use domain::record::{Profile, User};
-use domain::users::{NewUser, uid_of};
+use domain::users::{NewUser, ProfileChange, uid_of};
 use domain::{UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -57,6 +57,39 @@ pub(super) struct FindRequest {
     uid_list: Vec<String>,
 }
 
+/// What changes.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct UpdateRequest {
+    /// Any string, for the caller's own logs.
+    #[serde(rename = "operationID")]
+    #[schema(required = true, min_length = 1)]
+    operation_id: String,
+    /// Whom an administrator changes.
+    #[schema(required = true, min_length = 1, max_length = 64)]
+    uid: String,
+    #[schema(max_length = 64)]
+    name: String,
+    #[schema(max_length = 1024)]
+    icon: String,
+    /// 1 male, 2 female.
+    #[schema(minimum = 0, maximum = 2)]
+    gender: i32,
+    #[schema(max_length = 32)]
+    mobile: String,
+    #[schema(max_length = 16)]
+    birth: String,
+    #[schema(max_length = 64)]
+    email: String,
+    /// The app's own.
+    #[schema(max_length = 1024)]
+    ex: String,
+}
+
+/// A good answer that says nothing more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Done {}
+
 /// A user.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UserInfo {
@@ -97,6 +130,22 @@ impl Bind for FindRequest {
     }
 }
 
+impl Bind for UpdateRequest {
+    const NAME: &'static str = "paramsUpdateUserInfo";
+
+    fn rules(&self, rules: &mut Rules) {
+        rules.required("OperationID", !self.operation_id.is_empty());
+        rules.text("UID", &self.uid, 64);
+        rules.max("Name", &self.name, 64);
+        rules.keep("Icon", "max", self.icon.len() <= 1024);
+        rules.keep("Gender", "oneof", (0..=2).contains(&self.gender));
+        rules.max("Mobile", &self.mobile, 32);
+        rules.max("Birth", &self.birth, 16);
+        rules.max("Email", &self.email, 64);
+        rules.max("Ex", &self.ex, 1024);
+    }
+}
+
 /// The secret in the body.
 pub(super) fn secret(call: &Call) -> Reply<String> {
     bind::<RegisterRequest>(call).map(|request| request.secret)
@@ -110,6 +159,20 @@ pub(super) async fn register(cx: Cx, Bound(request): Bound<RegisterRequest>) -> 
     let user = cx.domain.users.create(&cx.caller, request.into_user()).await?;
     let issued = cx.domain.tokens.issue(&cx.caller, UserId(user.id), issue).await?;
     Ok(TokenReply::new(uid_of(&user), issued))
+}
+
+/// `POST /user/update_user_info`: changes a user.
+pub(super) async fn update(cx: Cx, Bound(request): Bound<UpdateRequest>) -> Reply<Done> {
+    // The original takes the `uid` from administrators only, and the token's user from anyone else.
+    let user = match cx.caller.user() {
+        Ok(own) if !cx.caller.is_privileged() => own,
+        _ => {
+            let found = cx.domain.users.find(&cx.caller, &UserRef::Uid(request.uid.clone())).await;
+            UserId(found.map_err(Error::at_update)?.id)
+        }
+    };
+    cx.domain.users.update(&cx.caller, user, request.into_change()).await.map_err(Error::at_update)?;
+    Ok(Done {})
 }
 
 /// `POST /user/get_user_info`: those of the users who exist.
@@ -143,6 +206,22 @@ impl RegisterRequest {
             ..Profile::default()
         };
         NewUser { uid: Some(self.uid), profile, ..NewUser::default() }
+    }
+}
+
+impl UpdateRequest {
+    fn into_change(self) -> ProfileChange {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        ProfileChange {
+            name: given(self.name),
+            avatar: given(self.icon),
+            gender: u32::try_from(self.gender).ok().filter(|gender| *gender != 0),
+            mobile: given(self.mobile),
+            birth: given(self.birth),
+            email: given(self.email),
+            extension: given(self.ex),
+            ..ProfileChange::default()
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Reply;
 use crate::context::Cx;
-use crate::dialect::Fault;
+use crate::dialect::{Fault, respelled};
 use crate::input::Json;
 use crate::lenient;
 
@@ -97,7 +97,8 @@ pub(super) async fn get(cx: Cx, Json(request): Json<UsersRequest>) -> Reply<Prof
 /// `POST /v1/set_profile`: changes a user's profile.
 pub(super) async fn set(cx: Cx, Json(request): Json<SetRequest>) -> Reply<()> {
     let user = cx.domain.users.find(&cx.caller, &UserRef::Uid(request.user_id.clone())).await?;
-    cx.domain.users.update(&cx.caller, UserId(user.id), request.into_change()).await?;
+    let outcome = cx.domain.users.update(&cx.caller, UserId(user.id), request.into_change()).await;
+    outcome.map_err(|error| respelled(error, spelled))?;
     Ok(())
 }
 
@@ -121,6 +122,19 @@ async fn find(cx: &Cx, user_ids: Vec<String>) -> Reply<Vec<Option<User>>> {
     }
     let asked: Vec<UserRef> = user_ids.into_iter().map(UserRef::Uid).collect();
     Ok(cx.domain.users.find_many(&cx.caller, &asked).await?)
+}
+
+/// What these calls call a field of the domain's.
+fn spelled(field: &'static str) -> &'static str {
+    match field {
+        "name" => "userName",
+        "alias" => "aliasName",
+        "avatar" => "headImgUrl",
+        "gender" => "sex",
+        "signature" => "motto",
+        "attributes" => "attrs",
+        field => field,
+    }
 }
 
 impl SetRequest {

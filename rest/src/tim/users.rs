@@ -1,13 +1,14 @@
-//! Registering, logging in, and profiles.
+//! Registering and logging in.
 
 use domain::UserRef;
-use domain::record::{FriendPolicy, Profile as Stored, User};
+use domain::record::{Profile as Stored, User};
 use domain::tokens::{Issue, Issued};
-use domain::users::{NewUser, uid_of};
+use domain::users::NewUser;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::at_login;
+use super::profiles::{Profile, profile};
 use super::{Error, NAME, Reply};
 use crate::config::Config;
 use crate::context::Anonymous;
@@ -37,48 +38,15 @@ pub(crate) struct Session {
     userinfo: Profile,
 }
 
-/// A user, as others see it.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Profile {
-    #[serde(rename = "userID")]
-    user_id: String,
-    nick: String,
-    /// `Gender_Type_Unknown`, `Gender_Type_Female` or `Gender_Type_Male`.
-    gender: &'static str,
-    /// As `yyyymmdd`; 0 where it is not told.
-    birthday: u32,
-    location: String,
-    self_signature: String,
-    /// `AllowType_Type_AllowAny`, `AllowType_Type_NeedConfirm` or `AllowType_Type_DenyAny`.
-    allow_type: &'static str,
-    language: u32,
-    avatar: String,
-    message_settings: u32,
-    /// `AdminForbid_Type_None` or `AdminForbid_Type_SendOut`.
-    admin_forbid_type: &'static str,
-    level: u32,
-    role: u32,
-    /// Unix seconds; 0 where it is not known.
-    last_updated_time: i64,
-    profile_custom_field: Vec<CustomField>,
-}
-
-/// A field of the app's own.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CustomField {
-    key: String,
-    value: String,
-}
-
 /// `POST /register`: makes a user and logs in.
 pub(crate) async fn register(cx: Anonymous, Json(req): Json<RegisterRequest>) -> Reply<Session> {
+    cx.nobody.require_open_registration()?;
     check_registrant(&req, &cx.nobody.app_record().admins)?;
     let profile = Stored { name: req.username.clone(), email: req.email, ..Stored::default() };
     let (uid, username, password) = (Some(req.username.clone()), Some(req.username), Some(req.password));
     // Only the app gives out uids; here it lets people choose their own, within what `check_registrant` allows.
     let app = cx.domain.apps.operator(cx.nobody.app()).await?;
-    let new = NewUser { uid, username, password, profile };
+    let new = NewUser { uid, username, password, profile, ..NewUser::default() };
     let (user, issued) = cx.domain.tokens.register(&app, new, issue(&cx.config)).await?;
     Ok(session(&user, issued))
 }
@@ -113,35 +81,4 @@ fn issue(config: &Config) -> Issue {
 
 fn session(user: &User, issued: Issued) -> Session {
     Session { token: issued.text, userinfo: profile(user) }
-}
-
-/// A user as this dialect shows it.
-pub(super) fn profile(user: &User) -> Profile {
-    let stored = user.profile.clone().unwrap_or_default();
-    let policy = user.settings.as_ref().map_or(FriendPolicy::Open, |settings| settings.friend_policy());
-    Profile {
-        user_id: uid_of(user),
-        nick: stored.name,
-        gender: match stored.gender {
-            1 => "Gender_Type_Male",
-            2 => "Gender_Type_Female",
-            _ => "Gender_Type_Unknown",
-        },
-        birthday: stored.birth.replace('-', "").parse().unwrap_or_default(),
-        location: stored.location,
-        self_signature: stored.signature,
-        allow_type: match policy {
-            FriendPolicy::Open => "AllowType_Type_AllowAny",
-            FriendPolicy::Confirm | FriendPolicy::Question => "AllowType_Type_NeedConfirm",
-            FriendPolicy::Closed => "AllowType_Type_DenyAny",
-        },
-        language: stored.language.parse().unwrap_or_default(),
-        avatar: stored.avatar,
-        message_settings: 0,
-        admin_forbid_type: "AdminForbid_Type_None",
-        level: 0,
-        role: 0,
-        last_updated_time: 0,
-        profile_custom_field: Vec::new(),
-    }
 }
