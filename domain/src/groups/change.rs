@@ -179,7 +179,8 @@ impl Groups {
     /// As [`Self::update_member`], for many, in one commit. One result per user, in order.
     ///
     /// # Errors
-    /// `NotFound(Group)`, `Denied(NotMember)`, `Invalid`. For one user: the others of [`Self::update_member`].
+    /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(NotAdmin)`, `Denied(NotOwner)`, `Invalid`.
+    /// For one user: `NotFound(Member)`, `Denied(NotAdmin)`, `Denied(NotOwner)`, `Denied(OwnerCannotLeave)`, `Invalid`.
     pub async fn update_members(
         &self,
         caller: &Caller,
@@ -194,6 +195,13 @@ impl Groups {
         loop {
             let before = self.record(caller.app(), group).await?;
             let standing = self.standing(caller, &before).await?;
+            // Whoever may do this to nobody is told so at once, and not for each user.
+            if change.role.is_some() {
+                standing.require_owner()?;
+            }
+            if change.muted_until.is_some() {
+                standing.require_admin()?;
+            }
             let rows = self.member_rows(caller.app(), group, users).await?;
             let mut told = Map::new();
             let mut members = Vec::new();
@@ -303,11 +311,8 @@ fn check_muted(until: Option<i64>) -> Result<()> {
 }
 
 fn require_may_change(standing: Standing, role: Role, own: bool, change: &MemberChange) -> Result<()> {
-    if change.role.is_some() {
-        standing.require_owner()?;
-        if role == Role::Owner {
-            return Err(Error::Denied(Denial::OwnerCannotLeave));
-        }
+    if change.role.is_some() && role == Role::Owner {
+        return Err(Error::Denied(Denial::OwnerCannotLeave));
     }
     if change.muted_until.is_some() {
         standing.require_above(role)?;

@@ -176,11 +176,10 @@ impl Group {
     }
 
     fn set_admin(&mut self, by: By, user: u64, admin: bool) -> Answer {
-        let rank = self.rank(by).ok_or("not a member")?;
-        let role = self.members.get_mut(&user).ok_or("member not found")?;
-        if rank < 2 {
+        if self.rank(by).ok_or("not a member")? < 2 {
             return no(NOT_OWNER);
         }
+        let role = self.members.get_mut(&user).ok_or("member not found")?;
         if user == self.owner {
             return no("the owner cannot leave the group");
         }
@@ -194,12 +193,14 @@ impl Group {
 
     fn mute(&mut self, by: By, users: &[u64], muted: bool) -> Answer {
         let rank = self.rank(by).ok_or("not a member")?;
+        if rank == 0 {
+            return no(NOT_ADMIN);
+        }
         let mut results = Vec::new();
         let before = self.muted.clone();
         for user in users {
             results.push(match self.members.get(user) {
                 None => "member not found",
-                Some(_) if rank == 0 => NOT_ADMIN,
                 Some(role) if rank == 1 && *role != Role::Member => NOT_OWNER,
                 Some(_) => {
                     if muted {

@@ -1,16 +1,19 @@
-//! Groups.
+//! Groups: making, finding, leaving and ending them.
 
 use domain::groups::NewGroup;
-use domain::record::{Group as Stored, GroupKind, JoinPolicy, Role};
+use domain::record::{GroupKind, JoinPolicy, Role};
 use domain::{GroupRef, Noun, UserId, UserRef};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::{Error, Reply};
+use super::group::{Brief, Group, look_at, show};
+use super::named::{OfGroup, group_of};
+use super::outcome::UserOutcome;
+use super::{Error, Reply, error};
 use crate::context::Cx;
 use crate::input::{Json, Query};
 use crate::lenient;
-use crate::names::{number_of_group, number_of_user};
+use crate::names::number_of_group;
 
 /// A group to be made. Its creator owns it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,45 +31,20 @@ pub(crate) struct CreateRequest {
     user_list: Vec<u64>,
 }
 
-/// Which group.
-#[derive(Debug, Deserialize, IntoParams)]
-pub(crate) struct GroupQuery {
-    #[serde(deserialize_with = "lenient::u64")]
-    group_id: u64,
+/// Which groups.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct BatchRequest {
+    #[serde(deserialize_with = "lenient::vec_u64")]
+    group_list: Vec<u64>,
 }
 
-/// A group.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Group {
-    /// 0 anyone may join, 1 an admin decides, 2 nobody.
-    apply_approval: u8,
-    avatar: String,
-    /// Unix seconds until which only admins may write; 0 when they are not alone, -1 for ever.
-    ban_expire_time: i64,
-    capacity: u32,
-    /// Members.
-    count: u32,
-    /// Unix milliseconds.
-    created_at: i64,
-    description: String,
-    ext: String,
+/// Who is to own a group.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct TransferRequest {
+    #[serde(deserialize_with = "lenient::u64")]
     group_id: u64,
-    history_visible: bool,
-    member_invite: bool,
-    member_modify: bool,
-    msg_mute_mode: u8,
-    msg_push_mode: u8,
-    name: String,
-    /// 0 where the app itself owns the group.
-    owner_id: u64,
-    read_ack: bool,
-    /// 0: the group exists.
-    status: u8,
-    /// 0 private, 1 public, 2 chat room.
-    #[serde(rename = "type")]
-    kind: u8,
-    /// Unix milliseconds.
-    updated_at: i64,
+    #[serde(deserialize_with = "lenient::u64")]
+    new_owner: u64,
 }
 
 /// `POST /group/create`: makes a group.
@@ -76,10 +54,52 @@ pub(crate) async fn create(cx: Cx, Json(req): Json<CreateRequest>) -> Reply<Grou
     show(&cx, group).await
 }
 
-/// `GET /group/info`: one group.
-pub(crate) async fn info(cx: Cx, Query(req): Query<GroupQuery>) -> Reply<Group> {
+/// `GET /group/info` and `GET /group/settings`: one group.
+pub(crate) async fn info(cx: Cx, Query(req): Query<OfGroup>) -> Reply<Group> {
     let group = cx.domain.groups.find(&cx.caller, &GroupRef::Number(req.group_id)).await?;
     show(&cx, group).await
+}
+
+/// `POST /group/info/batch`: many groups.
+pub(crate) async fn batch(cx: Cx, Json(req): Json<BatchRequest>) -> Reply<Vec<Brief>> {
+    let asked: Vec<GroupRef> = req.group_list.into_iter().map(GroupRef::Number).collect();
+    let found = cx.domain.groups.find_many(&cx.caller, &asked).await?;
+    let seen = look_at(&cx, found.into_iter().flatten().collect()).await?;
+    Ok(seen.into_iter().map(Brief::of).collect())
+}
+
+/// `GET /group/user_joined`: the groups that the caller is in.
+pub(crate) async fn joined(cx: Cx, (): ()) -> Reply<Vec<u64>> {
+    let groups = cx.domain.groups.list_all(&cx.caller).await?;
+    Ok(groups.iter().map(number_of_group).collect())
+}
+
+/// `GET /group/public_list`: public groups.
+pub(crate) async fn public(cx: Cx, (): ()) -> Reply<Vec<u64>> {
+    let page = cx.domain.groups.search(&cx.caller, "", None, cx.config.max_listed_groups).await?;
+    Ok(page.items.iter().map(number_of_group).collect())
+}
+
+/// `POST|DELETE /group/destroy`: ends a group.
+pub(crate) async fn destroy(cx: Cx, Query(req): Query<OfGroup>) -> Reply<bool> {
+    let group = group_of(&cx, req.group_id).await?;
+    cx.domain.groups.dismiss(&cx.caller, group).await?;
+    Ok(true)
+}
+
+/// `POST|DELETE /group/leave`: leaves a group.
+pub(crate) async fn leave(cx: Cx, Query(req): Query<OfGroup>) -> Reply<bool> {
+    let group = group_of(&cx, req.group_id).await?;
+    cx.domain.groups.leave(&cx.caller, group).await?;
+    Ok(true)
+}
+
+/// `POST|PUT /group/transfer`: hands a group over.
+pub(crate) async fn transfer(cx: Cx, Json(req): Json<TransferRequest>) -> Reply<UserOutcome> {
+    let group = group_of(&cx, req.group_id).await?;
+    let heir = UserId(cx.domain.users.find(&cx.caller, &UserRef::Number(req.new_owner)).await?.id);
+    cx.domain.groups.transfer(&cx.caller, group, heir).await.map_err(error::at_transfer)?;
+    Ok(UserOutcome::of(req.new_owner, Ok(())))
 }
 
 async fn new_group(cx: &Cx, req: CreateRequest) -> Reply<NewGroup> {
@@ -118,44 +138,4 @@ async fn members_of(cx: &Cx, numbers: &[u64]) -> Reply<Vec<(UserId, Role)>> {
     let members: Option<Vec<(UserId, Role)>> =
         found.into_iter().map(|user| Some((UserId(user?.id), Role::Member))).collect();
     Ok(members.ok_or(domain::Error::NotFound(Noun::User))?)
-}
-
-async fn show(cx: &Cx, group: Stored) -> Reply<Group> {
-    let owner_id = match group.owner {
-        0 => 0,
-        owner => {
-            let found = cx.domain.users.find_many(&cx.caller, &[UserRef::Id(UserId(owner))]).await?.pop().flatten();
-            found.map_or(owner, |user| number_of_user(&user))
-        }
-    };
-    Ok(Group {
-        apply_approval: match group.join_policy() {
-            JoinPolicy::Open => 0,
-            JoinPolicy::Approval => 1,
-            JoinPolicy::Closed => 2,
-        },
-        ban_expire_time: if group.muted_until > 0 { group.muted_until.div_euclid(1000) } else { group.muted_until },
-        capacity: cx.domain.groups.capacity(&group),
-        count: group.members,
-        created_at: group.created,
-        group_id: number_of_group(&group),
-        kind: match group.kind() {
-            GroupKind::Private | GroupKind::Super => 0,
-            GroupKind::Public => 1,
-            GroupKind::Meeting | GroupKind::Room => 2,
-        },
-        status: u8::from(group.dismissed),
-        avatar: group.avatar,
-        description: group.introduction,
-        ext: group.extension,
-        history_visible: group.history_visible,
-        member_invite: group.members_may_invite,
-        member_modify: group.members_may_edit,
-        msg_mute_mode: 0,
-        msg_push_mode: 0,
-        name: group.name,
-        owner_id,
-        read_ack: group.receipts,
-        updated_at: group.updated,
-    })
 }

@@ -32,17 +32,18 @@ pub(super) fn routes() -> Vec<Route<Tenured>> {
             "Ours; the document only names it. To a member; the former owner stays, as a plain member.",
         ),
         on(POST, "/v1/add_group_member", group_members::add).shape(Shape::Text).says("Adds members", ADD),
-        on(POST, "/v1/get_group_member", group_members::get).shape(Shape::Text).says(
-            "Tells about members",
-            "Ours; the document only names it. Those who are named, or a page of all.",
-        ),
+        on(POST, "/v1/get_group_member", group_members::get)
+            .shape(Shape::Text)
+            .says("Tells about members", "Ours; the document only names it. Those who are named, or a page of all."),
         on(POST, "/v1/update_group_member", group_members::update)
             .says("Changes a member", "Ours; the document only names it. What is left out stays as it is."),
         on(POST, "/v1/delete_group_member", group_members::delete)
             .shape(Shape::Text)
             .says("Removes members", "Ours; the document only names it. `results` tells what became of each."),
-        on(POST, "/v1/quit_group", group_members::quit)
-            .says("Lets a member leave", "Ours; the document only names it. The owner has to hand the group over first."),
+        on(POST, "/v1/quit_group", group_members::quit).says(
+            "Lets a member leave",
+            "Ours; the document only names it. The owner has to hand the group over first.",
+        ),
         on(POST, "/v1/mute_group_member", group_members::mute).shape(Shape::Text).says(
             "Silences members",
             "Ours; the document only names it. `seconds` from now, -1 for ever. `results` tells what became of each.",
@@ -240,8 +241,7 @@ pub(super) async fn dismiss(cx: Cx, Json(req): Json<OfGroup>) -> Reply<()> {
 pub(super) async fn get(cx: Cx, Json(req): Json<GetRequest>) -> Reply<Groups> {
     check_count(&cx, "groupIds", req.group_ids.len())?;
     let asked: Vec<GroupRef> = req.group_ids.into_iter().map(GroupRef::Gid).collect();
-    let found: Vec<Stored> =
-        cx.domain.groups.find_many(&cx.caller, &asked).await?.into_iter().flatten().collect();
+    let found: Vec<Stored> = cx.domain.groups.find_many(&cx.caller, &asked).await?.into_iter().flatten().collect();
     let owners: Vec<UserId> = found.iter().map(|group| UserId(group.owner)).collect();
     let owners = group_members::uids_of(&cx, &owners).await?;
     let now = cx.clock.now().0;
@@ -268,7 +268,9 @@ pub(super) async fn find_group(cx: &Cx, group_id: String) -> Reply<GroupId> {
 async fn new_group(cx: &Cx, req: CreateRequest) -> Reply<NewGroup> {
     let limit = cx.config.max_users_per_call;
     if req.user_ids.len() > limit {
-        return Err(Fault::invalid("userIds", format!("holds {}; at most {limit} are allowed", req.user_ids.len())).into());
+        return Err(
+            Fault::invalid("userIds", format!("holds {}; at most {limit} are allowed", req.user_ids.len())).into()
+        );
     }
     if req.group_name.is_empty() {
         return Err(Fault::invalid("groupName", "is empty").into());

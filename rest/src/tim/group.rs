@@ -8,9 +8,9 @@ use domain::{ConversationId, GroupId, UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Reply;
 use super::conversation::{self, Target, With};
 use super::view::{self, LastMessage};
-use super::Reply;
 use crate::context::Cx;
 
 /// A field of the app's own.

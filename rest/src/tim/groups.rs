@@ -1,12 +1,13 @@
 //! Making groups, and adding members to them.
 
-use domain::groups::{Added, NewGroup};
+use domain::groups::{Added, NewGroup, write_fields};
 use domain::record::{Group as Stored, GroupKind, JoinPolicy, Role};
 use domain::{GroupId, GroupRef, UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::group::{CustomField, Group, show};
+use super::group_profile::{check_bytes, join_policy};
 use super::{Error, Reply};
 use crate::context::Cx;
 use crate::input::Json;
@@ -136,7 +137,7 @@ fn check_may_add(cx: &Cx, group: &Stored) -> Result<(), Error> {
 }
 
 /// The users of these userIDs, once each and in their order, and the userIDs that nobody has.
-async fn find_users(cx: &Cx, uids: Vec<String>) -> Reply<(Vec<(String, UserId)>, Vec<String>)> {
+pub(super) async fn find_users(cx: &Cx, uids: Vec<String>) -> Reply<(Vec<(String, UserId)>, Vec<String>)> {
     if uids.is_empty() || uids.len() > cx.config.max_users_per_call {
         let most = cx.config.max_users_per_call;
         return Err(Error::parameter(format!("userIDList: must name 1 to {most} users")));
@@ -155,36 +156,27 @@ async fn find_users(cx: &Cx, uids: Vec<String>) -> Reply<(Vec<(String, UserId)>,
 }
 
 async fn new_group(cx: &Cx, req: CreateRequest) -> Reply<NewGroup> {
-    let limits = [
-        ("name", &req.name, 1, 30),
-        ("introduction", &req.introduction, 0, 240),
-        ("notification", &req.notification, 0, 300),
-        ("avatar", &req.avatar, 0, 100),
-    ];
-    if let Some((field, _, least, most)) =
-        limits.iter().find(|(_, text, least, most)| !(*least..=*most).contains(&text.len()))
-    {
-        return Err(Error::parameter(format!("{field}: must be {least} to {most} bytes")));
-    }
+    check_bytes("name", Some(&req.name), 1, 30)?;
+    check_bytes("introduction", Some(&req.introduction), 0, 240)?;
+    check_bytes("notification", Some(&req.notification), 0, 300)?;
+    check_bytes("avatar", Some(&req.avatar), 0, 100)?;
     let kind = kind_of(req.kind.as_deref())?;
     if kind == GroupKind::Room && !req.member_list.is_empty() {
         return Err(Error::parameter("memberList: nobody is added to an AVChatRoom; users join it"));
     }
-    let custom_fields = if req.group_custom_field.is_empty() {
-        String::new()
-    } else {
-        serde_json::to_string(&req.group_custom_field).unwrap_or_default()
-    };
+    let fields: Vec<_> = req.group_custom_field.into_iter().map(Into::into).collect();
     Ok(NewGroup {
         gid: req.group_id.filter(|gid| !gid.is_empty()),
         name: req.name,
         avatar: req.avatar,
         introduction: req.introduction,
         announcement: req.notification,
-        custom_fields,
+        custom_fields: write_fields(&fields),
         kind,
         join_policy: policy_of(kind, req.join_option.as_deref())?,
         owner_is_member: true,
+        // In groups of friends, everybody may change what the group says of itself.
+        members_may_edit: kind == GroupKind::Private,
         members: members_of(cx, req.member_list).await?,
         capacity: req.max_member_num.map_or(0, |most| u32::try_from(most).unwrap_or(u32::MAX)),
         ..NewGroup::default()
@@ -225,12 +217,7 @@ fn kind_of(name: Option<&str>) -> Result<GroupKind, Error> {
 
 /// How one joins: a public group decides, the other kinds are what they are.
 fn policy_of(kind: GroupKind, option: Option<&str>) -> Result<JoinPolicy, Error> {
-    let chosen = match option {
-        None | Some("" | "FreeAccess") => JoinPolicy::Open,
-        Some("NeedPermission") => JoinPolicy::Approval,
-        Some("DisableApply") => JoinPolicy::Closed,
-        Some(_) => return Err(Error::parameter("joinOption: must be FreeAccess, NeedPermission or DisableApply")),
-    };
+    let chosen = join_policy(option.unwrap_or_default())?;
     Ok(match kind {
         GroupKind::Public => chosen,
         GroupKind::Private => JoinPolicy::Closed,
