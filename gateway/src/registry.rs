@@ -4,6 +4,7 @@
 //! The hub never calls the domain, so that the domain may deliver from anywhere.
 
 mod rooms;
+mod wants;
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -26,6 +27,7 @@ use crate::presence::Reconciler;
 use crate::session::{Event, Identity, Now, Reply, Session};
 use crate::ticket::Tickets;
 use rooms::Rooms;
+use wants::Wants;
 
 const SHARDS: usize = 64;
 
@@ -79,9 +81,8 @@ struct Inner {
     waker: Option<Waker>,
     /// Which connection holds the session; an earlier one has lost it.
     connection: u32,
-    watching: Box<[UserId]>,
-    /// Chat rooms that it is in, in the order in which it came.
-    rooms: Vec<GroupId>,
+    /// Most sessions want nothing but their own user's events.
+    wants: Option<Box<Wants>>,
 }
 
 /// A connection's hold on a session. Another connection that resumes the session ends it.
@@ -125,8 +126,7 @@ impl Hub {
             session: Session::new(self.live.load_full(), now),
             waker: None,
             connection: 0,
-            watching: Box::default(),
-            rooms: Vec::new(),
+            wants: None,
         };
         let slot = Arc::new(Slot { id, leased: AtomicBool::new(false), inner: Mutex::new(inner) });
         self.session_shard(id).lock().insert(id, Arc::clone(&slot));
@@ -224,23 +224,6 @@ impl Hub {
         self.live.store(Arc::new(limits));
     }
 
-    /// Replaces the users whose presence a session is told.
-    pub(crate) fn watch(&self, slot: &Arc<Slot>, app: AppNumber, users: &[UserId]) {
-        let old = std::mem::replace(&mut slot.inner.lock().watching, users.into());
-        self.unwatch(slot, app, &old);
-        for user in users {
-            let key = (app, *user);
-            let mut shard = self.watcher_shard(&key).lock();
-            let slots = shard.entry(key).or_default();
-            if !slots.iter().any(|other| Arc::ptr_eq(other, slot)) {
-                slots.push(Arc::clone(slot));
-            }
-        }
-        if slot.with_session(|session| session.is_ended()) {
-            self.unwatch(slot, app, users);
-        }
-    }
-
     /// Gives every session its time, and forgets those whose time is over.
     pub(crate) fn sweep(&self, now: Instant) {
         let mut parked = 0usize;
@@ -300,10 +283,10 @@ impl Hub {
     /// Removes what points at a session. Doing it twice is harmless.
     fn forget(&self, slot: &Arc<Slot>) {
         self.session_shard(slot.id).lock().remove(&slot.id);
-        let (identity, watching) = {
+        let (identity, wants) = {
             let mut inner = slot.inner.lock();
-            let watching = std::mem::take(&mut inner.watching);
-            (inner.session.identity().map(|identity| (identity.caller.app(), identity.user)), watching)
+            let wants = inner.wants.take().unwrap_or_default();
+            (inner.session.identity().map(|identity| (identity.caller.app(), identity.user)), wants)
         };
         let Some(key) = identity else { return };
         {
@@ -315,22 +298,9 @@ impl Hub {
                 }
             }
         }
-        self.unwatch(slot, key.0, &watching);
-        self.leave_rooms(slot, key.0);
+        self.unwatch(slot, key.0, &wants.watching);
+        self.leave_rooms(slot, key.0, &wants.rooms);
         self.presence.touch(slot);
-    }
-
-    fn unwatch(&self, slot: &Arc<Slot>, app: AppNumber, users: &[UserId]) {
-        for user in users {
-            let key = (app, *user);
-            let mut shard = self.watcher_shard(&key).lock();
-            if let Some(slots) = shard.get_mut(&key) {
-                slots.retain(|other| !Arc::ptr_eq(other, slot));
-                if slots.is_empty() {
-                    shard.remove(&key);
-                }
-            }
-        }
     }
 
     /// Calls `tell` with every session of an audience.

@@ -65,8 +65,11 @@ async fn a_room_keeps_no_members() {
     assert!(groups.member(&world.server, room, id(&bob)).await.unwrap().is_none());
     let added = groups.add_members(&alice, room, &[(id(&bob), String::new())]).await.unwrap();
     assert!(matches!(&added[0].1, domain::groups::Added::Failed(Error::Denied(Denial::JoinClosed))), "{added:?}");
-    let with_members =
-        NewGroup { kind: GroupKind::Room, members: vec![(id(&bob), domain::record::Role::Member)], ..NewGroup::default() };
+    let with_members = NewGroup {
+        kind: GroupKind::Room,
+        members: vec![(id(&bob), domain::record::Role::Member)],
+        ..NewGroup::default()
+    };
     assert!(matches!(groups.create(&alice, with_members).await, Err(Error::Invalid { field: "members", .. })));
 }
 

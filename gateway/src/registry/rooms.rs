@@ -90,11 +90,10 @@ impl Hub {
         }
     }
 
-    /// Takes a session out of all its rooms.
-    pub(super) fn leave_rooms(&self, slot: &Arc<Slot>, app: AppNumber) {
-        let rooms = std::mem::take(&mut slot.inner.lock().rooms);
+    /// Forgets that a session was in these rooms.
+    pub(super) fn leave_rooms(&self, slot: &Arc<Slot>, app: AppNumber, rooms: &[GroupId]) {
         for room in rooms {
-            self.rooms.remove((app, room), slot);
+            self.rooms.remove((app, *room), slot);
         }
     }
 
@@ -102,12 +101,13 @@ impl Hub {
     fn enter_room(&self, slot: &Arc<Slot>, room: Room) {
         let left = {
             let mut inner = slot.inner.lock();
-            if inner.rooms.contains(&room.1) {
+            let rooms = &mut inner.wants().rooms;
+            if rooms.contains(&room.1) {
                 return;
             }
-            let full = inner.rooms.len() >= self.config.rooms_per_session.max(1);
-            let left = full.then(|| inner.rooms.remove(0));
-            inner.rooms.push(room.1);
+            let full = rooms.len() >= self.config.rooms_per_session.max(1);
+            let left = full.then(|| rooms.remove(0));
+            rooms.push(room.1);
             left
         };
         if let Some(left) = left {
@@ -116,12 +116,14 @@ impl Hub {
         self.rooms.add(room, slot);
         // It may have ended meanwhile, and have been forgotten before it was here.
         if slot.with_session(|session| session.is_ended()) {
-            self.leave_rooms(slot, room.0);
+            self.rooms.remove(room, slot);
         }
     }
 
     fn leave_room(&self, slot: &Arc<Slot>, room: Room) {
-        slot.inner.lock().rooms.retain(|other| *other != room.1);
+        if let Some(wants) = &mut slot.inner.lock().wants {
+            wants.rooms.retain(|other| *other != room.1);
+        }
         self.rooms.remove(room, slot);
     }
 
@@ -139,7 +141,9 @@ impl Hub {
                 self.report_room(domain, boot, room, self.rooms.count(room)).await;
             }
         }
-        for room in self.rooms.all() {
+        let mut told = std::mem::take(&mut *self.rooms.changed.lock());
+        told.extend(self.rooms.all());
+        for room in told {
             self.report_room(domain, boot, room, 0).await;
         }
     }

@@ -6,5 +6,6 @@ mod abuse;
 mod client;
 mod lifecycle;
 mod messages;
+mod rooms;
 mod transports;
 mod world;

@@ -7,7 +7,7 @@ use domain::{ConversationId, GroupId, GroupRef, MessageId, UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::conversation::{Target, With};
+use super::conversation::{self, Kind, Target, With};
 use super::group::{Group, show, show_public};
 use super::message::{MessageRef, plain};
 use super::payload::Applied;
@@ -147,8 +147,9 @@ pub(crate) async fn handle(cx: Cx, Json(req): Json<HandleRequest>) -> Reply<Foun
 pub(crate) async fn set_remind_type(cx: Cx, Json(req): Json<RemindRequest>) -> Reply<Reminded> {
     let mute = mute_of(&req.message_remind_type)?;
     let Some(group) = req.group_id else { return remind_of_users(&cx, req.users, mute).await };
+    let target = conversation::find(&cx, Kind::Group, &group).await?;
+    conversation::unless_new(&target, set_mute(&cx, target.id, mute).await)?;
     let group = cx.domain.groups.find(&cx.caller, &GroupRef::Gid(group)).await?;
-    set_mute(&cx, ConversationId::Group(GroupId(group.id)), mute).await?;
     Ok(Reminded { group: Some(show(&cx, group).await?), ..Reminded::default() })
 }
 

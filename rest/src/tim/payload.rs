@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::lenient;
 use crate::seconds::Seconds;
@@ -141,10 +142,15 @@ pub(super) struct RelayItem {
 pub(super) struct GroupTip {
     #[serde(rename = "operatorID")]
     pub operator_id: String,
-    /// 1 joined, 2 left, 3 removed, 6 the group changed, 7 a member changed.
+    /// 1 joined, 2 left, 3 removed, 4 made an admin, 5 an admin no more, 6 the group changed, 7 a member changed.
     pub operation_type: u8,
     #[serde(rename = "userIDList")]
     pub user_id_list: Vec<String>,
+    pub group_profile: NoticeGroup,
+    /// What changed of the group, by name: `groupName`, `notification`, `ownerID`, `muteAllMembers` and so on.
+    pub new_group_profile: Map<String, Value>,
+    /// What changed of members: `userID`, and `muteTime` in seconds or `nameCard`.
+    pub member_list: Vec<Value>,
     pub text: String,
 }
 
@@ -154,16 +160,31 @@ pub(super) struct GroupTip {
 pub(super) struct GroupSystemNotice {
     #[serde(rename = "operatorID")]
     pub operator_id: String,
-    /// 4 removed, 5 the group was dismissed, 6 the group was made, 7 invited, 255 the app's own notice.
+    /// 1 somebody asks to join, 2 let in, 3 not let in, 4 removed, 5 the group was dismissed, 6 the group was made, 7 invited, 8 left,
+    /// 9 made an admin, 10 an admin no more, 12 asked to come in, 13 and 14 an invitation was taken or not, 255 the app's own notice.
     pub operation_type: u8,
     pub group_profile: NoticeGroup,
+    /// What was said with it: why somebody asks to join, or why not.
+    pub handle_message: String,
     /// What the app's own notice says.
     pub user_defined_field: String,
 }
 
-/// The group that a notice is about.
-#[derive(Debug, Serialize)]
+/// The part of [`GroupSystemNotice`] that comes back when an application is answered.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Applied {
+    /// Who asked to join.
+    #[serde(rename = "operatorID", deserialize_with = "lenient::string")]
+    pub operator_id: String,
+    pub group_profile: NoticeGroup,
+}
+
+/// The group that a tip or notice is about.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct NoticeGroup {
-    #[serde(rename = "groupID")]
+    #[serde(rename = "groupID", deserialize_with = "lenient::string")]
     pub group_id: String,
+    #[serde(default)]
+    pub name: String,
 }

@@ -31,6 +31,8 @@ impl Deliver for Recorder {
             Audience::Users(users) => users.clone(),
             Audience::Members(users) => users.to_vec(),
             Audience::Watchers(user) => vec![*user],
+            // Who is there, the gateway knows.
+            Audience::Room(_) => Vec::new(),
             Audience::Everyone => Vec::new(),
         };
         self.0.lock().unwrap().push((users, event.clone()));
