@@ -131,7 +131,8 @@ pub(crate) fn conversation(from: Conversation, title: Option<(String, String)>) 
         unread: from.unread,
         peer_read_seq: from.peer_read_seq.0,
         pinned: from.membership.pinned,
-        muted: from.membership.mute() != record::Mute::None,
+        // The record and the contract have the same numbers.
+        mute: from.membership.mute().into(),
         remark: from.membership.remark,
         last: from.last,
         name,
@@ -198,7 +199,14 @@ pub(crate) fn user(from: &record::User) -> wire::User {
         gender: profile.gender,
         signature: profile.signature,
         extension: profile.extension,
+        question: question_of(from),
     }
+}
+
+/// What a user asks whoever wants to be a friend.
+fn question_of(user: &record::User) -> String {
+    let settings = user.settings.clone().unwrap_or_default();
+    if settings.friend_policy() == record::FriendPolicy::Question { settings.auth_question } else { String::new() }
 }
 
 pub(crate) fn contact(from: &record::Contact, of: Option<&record::User>) -> wire::Contact {
@@ -214,6 +222,9 @@ pub(crate) fn contact(from: &record::Contact, of: Option<&record::User>) -> wire
         remark: from.remark.clone(),
         blocked: from.blocked,
         since: from.since,
+        reason: from.reason.clone(),
+        extension: from.extension.clone(),
+        groups: from.groups.clone(),
     }
 }
 

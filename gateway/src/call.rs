@@ -6,7 +6,8 @@ use std::sync::Arc;
 use domain::conversations::{Have, Page};
 use domain::groups::Added;
 use domain::messages::HistoryRange;
-use domain::roster::{Ask, Which};
+use domain::push::{Binding, DeviceRef};
+use domain::roster::Which;
 use domain::{Caller, ConversationId, Domain, Error, GroupId, GroupRef, UserRef, users};
 use proto::wire;
 use wire::frame::Body;
@@ -96,11 +97,10 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
         }
         Request::UpdateProfile(change) => ok(domain.users.update(caller, caller.user()?, *change).await.map(drop)),
         Request::ListRoster(page) => list_roster(cx, &page).await,
-        Request::RequestFriend { user, reason } => {
-            ok(domain.roster.request(caller, user, Ask::because(reason)).await.map(|_| ()))
-        }
-        Request::AnswerFriend { user, accept: true } => ok(domain.roster.accept(caller, user).await),
-        Request::AnswerFriend { user, accept: false } => ok(domain.roster.decline(caller, user, "").await),
+        Request::RequestFriend { user, ask } => ok(domain.roster.request(caller, user, *ask).await.map(|_| ())),
+        Request::AcceptFriend(user) => ok(domain.roster.accept(caller, user).await),
+        Request::DeclineFriend { user, reason } => ok(domain.roster.decline(caller, user, &reason).await),
+        Request::UpdateContact { user, change } => ok(domain.roster.update(caller, user, *change).await),
         Request::RemoveFriend(user) => ok(domain.roster.remove(caller, user).await),
         Request::Block { user, blocked: true } => ok(domain.roster.block(caller, user).await.map(|_| ())),
         Request::Block { user, blocked: false } => ok(domain.roster.unblock(caller, user).await),
@@ -129,7 +129,19 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
         Request::LeaveGroup(group) => ok(domain.groups.leave(caller, group).await),
         Request::ListMembers { group, page } => list_members(cx, group, &page).await,
         Request::ListGroups(page) => list_groups(cx, &page).await,
+        Request::BindPush(binding) => bind_push(cx, binding).await,
+        Request::SetBadge(badge) => ok(domain.push.set_badge(caller, badge).await),
     }
+}
+
+/// Binds the device that the session is on.
+async fn bind_push(cx: &Context, binding: Option<Box<Binding>>) -> Result<Body, Error> {
+    let device = cx.slot.with_session(|session| session.identity().map(|identity| identity.device_id.clone()));
+    let device = DeviceRef::Id(device.as_deref().unwrap_or_default());
+    ok(match binding {
+        Some(binding) => cx.domain.push.bind(&cx.caller, device, *binding).await,
+        None => cx.domain.push.unbind_device(&cx.caller, device).await,
+    })
 }
 
 fn ok(outcome: Result<(), Error>) -> Result<Body, Error> {

@@ -111,7 +111,7 @@
 //!
 //! for contact in client.roster(None, 0).await?.items {
 //!     if contact.relation == Relation::Pending {
-//!         client.answer_friend(contact.user.id, true).await?;
+//!         client.accept_friend(contact.user.id).await?;
 //!     }
 //! }
 //! for presence in client.subscribe_presence(&[42]).await? {
@@ -138,13 +138,14 @@ mod network;
 mod options;
 mod page;
 mod presence;
+mod push;
 mod roster;
 mod session;
 mod users;
 mod wire;
 
 pub use self::client::{Client, Events, Me};
-pub use self::conversations::{Conversation, ConversationChange, ConversationId, Receipt};
+pub use self::conversations::{Conversation, ConversationChange, ConversationId, Mute, Receipt};
 pub use self::error::{Error, Result};
 pub use self::event::{Cursor, Delivered, Event, KickReason};
 pub use self::groups::{Group, GroupChange, Member, NewGroup, Role};
@@ -153,5 +154,6 @@ pub use self::network::{Network, Trust};
 pub use self::options::{Limits, Options, Transport};
 pub use self::page::Page;
 pub use self::presence::{Platform, Presence};
-pub use self::roster::{Contact, Relation};
+pub use self::push::PushProvider;
+pub use self::roster::{Contact, ContactChange, FriendRequest, Relation};
 pub use self::users::{Gender, ProfileChange, User};

@@ -1,7 +1,7 @@
 //! The roster: contacts, requests and blocks.
 
 use proto::wire::frame::Body;
-use proto::wire::{self, AnswerFriend, Block, ListRoster, RemoveFriend, RequestFriend};
+use proto::wire::{self, AnswerFriend, Block, ListRoster, RemoveFriend, RequestFriend, UpdateContact};
 
 use crate::client::Client;
 use crate::error::Result;
@@ -36,6 +36,32 @@ pub struct Contact {
     pub blocked: bool,
     /// Since when, in Unix milliseconds.
     pub since: i64,
+    /// Why they asked; empty once that is answered.
+    pub reason: String,
+    /// The app's own, for the caller alone.
+    pub extension: String,
+    /// The caller's groups of friends that they are in.
+    pub groups: Vec<String>,
+}
+
+/// What goes with a request to become a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FriendRequest {
+    /// Why.
+    pub reason: String,
+    /// What the caller wants to call them; `None` leaves that as it is.
+    pub remark: Option<String>,
+    /// The answer to [`User::question`]; without one, they are asked themselves.
+    pub answer: Option<String>,
+}
+
+/// Changes to what the caller notes about a contact. `None` leaves a field as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContactChange {
+    /// The caller's own name for them.
+    pub remark: Option<String>,
+    /// The app's own.
+    pub extension: Option<String>,
 }
 
 impl From<wire::Contact> for Contact {
@@ -46,8 +72,9 @@ impl From<wire::Contact> for Contact {
             wire::Relation::Requested => Relation::Requested,
             wire::Relation::Pending => Relation::Pending,
         };
-        let wire::Contact { user, remark, blocked, since, .. } = wire;
-        Self { user: user.map(User::from).unwrap_or_default(), relation, remark, blocked, since }
+        let wire::Contact { user, remark, blocked, since, reason, extension, groups, .. } = wire;
+        let user = user.map(User::from).unwrap_or_default();
+        Self { user, relation, remark, blocked, since, reason, extension, groups }
     }
 }
 
@@ -59,13 +86,25 @@ impl Client {
     }
 
     /// Asks another user to become a contact.
-    pub async fn request_friend(&self, user: u64, reason: &str) -> Result<()> {
-        self.ask_ok(Body::RequestFriend(RequestFriend { user, reason: reason.to_owned() })).await
+    pub async fn request_friend(&self, user: u64, request: FriendRequest) -> Result<()> {
+        let FriendRequest { reason, remark, answer } = request;
+        self.ask_ok(Body::RequestFriend(RequestFriend { user, reason, remark, answer })).await
     }
 
-    /// Answers another user's request.
-    pub async fn answer_friend(&self, user: u64, accept: bool) -> Result<()> {
-        self.ask_ok(Body::AnswerFriend(AnswerFriend { user, accept })).await
+    /// Accepts another user's request.
+    pub async fn accept_friend(&self, user: u64) -> Result<()> {
+        self.ask_ok(Body::AnswerFriend(AnswerFriend { user, accept: true, reason: String::new() })).await
+    }
+
+    /// Declines another user's request, and tells why.
+    pub async fn decline_friend(&self, user: u64, reason: &str) -> Result<()> {
+        self.ask_ok(Body::AnswerFriend(AnswerFriend { user, accept: false, reason: reason.to_owned() })).await
+    }
+
+    /// Changes what the caller notes about a contact.
+    pub async fn update_contact(&self, user: u64, change: ContactChange) -> Result<()> {
+        let ContactChange { remark, extension } = change;
+        self.ask_ok(Body::UpdateContact(UpdateContact { user, remark, extension })).await
     }
 
     /// Ends a friendship.

@@ -23,6 +23,8 @@ pub struct User {
     pub signature: String,
     /// Public, the app's own.
     pub extension: String,
+    /// What whoever wants to be a friend must answer; empty where nothing is asked.
+    pub question: String,
 }
 
 /// A user's gender, as far as told.
@@ -45,8 +47,8 @@ impl From<wire::User> for User {
             2 => Gender::Female,
             _ => Gender::Unknown,
         };
-        let wire::User { id, uid, name, avatar, signature, extension, .. } = wire;
-        Self { id, uid, name, avatar, gender, signature, extension }
+        let wire::User { id, uid, name, avatar, signature, extension, question, .. } = wire;
+        Self { id, uid, name, avatar, gender, signature, extension, question }
     }
 }
 

@@ -7,8 +7,8 @@ mod fake;
 
 use fake::Fake;
 use linnet_sdk::{
-    Client, ConversationChange, ConversationId, Error, Gender, GroupChange, NewGroup, Options, Outgoing, Platform,
-    ProfileChange, Range, Target, Transport, content,
+    Client, ContactChange, ConversationChange, ConversationId, Error, FriendRequest, Gender, GroupChange, NewGroup,
+    Mute, Options, Outgoing, Platform, ProfileChange, PushProvider, Range, Target, Transport, content,
 };
 
 const C: ConversationId = ConversationId::Group(900);
@@ -57,7 +57,8 @@ async fn every_command_is_reachable() {
     assert!(client.conversations(None, 0).await.unwrap().next.is_none());
     client.mark_read(C, 1).await.unwrap();
     client.receipts(C, 0).await.unwrap();
-    client.update_conversation(C, ConversationChange { pinned: Some(true), ..Default::default() }).await.unwrap();
+    let change = ConversationChange { pinned: Some(true), mute: Some(Mute::Messages), unread: Some(1), remark: None };
+    client.update_conversation(C, change).await.unwrap();
     client.delete_conversation(C).await.unwrap();
     client.typing(C, true).await.unwrap();
     let presence = &client.presence(&[5]).await.unwrap()[0];
@@ -66,8 +67,11 @@ async fn every_command_is_reachable() {
     assert_eq!(client.find_users(&[1], &[]).await.unwrap()[0].uid, "alice");
     client.update_profile(ProfileChange { gender: Some(Gender::Female), ..Default::default() }).await.unwrap();
     client.roster(None, 10).await.unwrap();
-    client.request_friend(2, "hi").await.unwrap();
-    client.answer_friend(2, true).await.unwrap();
+    let request = FriendRequest { reason: "hi".to_owned(), ..FriendRequest::default() };
+    client.request_friend(2, request).await.unwrap();
+    client.accept_friend(2).await.unwrap();
+    client.decline_friend(2, "no").await.unwrap();
+    client.update_contact(2, ContactChange { remark: Some("Bobby".to_owned()), ..Default::default() }).await.unwrap();
     client.remove_friend(2).await.unwrap();
     client.block(2, true).await.unwrap();
     let group = client.create_group(NewGroup { name: "g".to_owned(), ..Default::default() }).await.unwrap();
@@ -83,6 +87,9 @@ async fn every_command_is_reachable() {
     let page = client.members(900, Some(b"cursor"), 1).await.unwrap();
     assert_eq!(page.next.as_deref(), Some(&b"more"[..]));
     client.groups(None, 0).await.unwrap();
+    client.bind_push(PushProvider::Fcm, "token", "").await.unwrap();
+    client.unbind_push().await.unwrap();
+    client.set_badge(1).await.unwrap();
     assert!(matches!(client.conversation_with("nobody".into()).await, Err(Error::NotFound(_))));
 
     client.close().await;

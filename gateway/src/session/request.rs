@@ -6,8 +6,10 @@ use bytes::Bytes;
 use domain::conversations::{Have, ViewChange};
 use domain::groups::{GroupChange, NewGroup};
 use domain::messages::{Chain, HistoryRange, Outgoing};
+use domain::roster::{Ask, ContactChange};
 use domain::users::ProfileChange;
-use domain::record::Mute;
+use domain::push::Binding;
+use domain::record::{Mute, PushProvider};
 use domain::{ConversationId, Epoch, GroupId, GroupRef, Seq, UserId, UserRef};
 use proto::{entry, wire};
 use wire::frame::Body;
@@ -45,10 +47,12 @@ pub enum Request {
     FindUsers(Vec<UserRef>),
     UpdateProfile(Box<ProfileChange>),
     ListRoster(PageOf),
-    RequestFriend { user: UserId, reason: String },
-    AnswerFriend { user: UserId, accept: bool },
+    RequestFriend { user: UserId, ask: Box<Ask> },
+    AcceptFriend(UserId),
+    DeclineFriend { user: UserId, reason: String },
     RemoveFriend(UserId),
     Block { user: UserId, blocked: bool },
+    UpdateContact { user: UserId, change: Box<ContactChange> },
     CreateGroup(Box<NewGroup>),
     GetGroup(GroupRef),
     UpdateGroup { group: GroupId, change: Box<GroupChange> },
@@ -59,6 +63,9 @@ pub enum Request {
     LeaveGroup(GroupId),
     ListMembers { group: GroupId, page: PageOf },
     ListGroups(PageOf),
+    /// `None` ends pushes to the device.
+    BindPush(Option<Box<Binding>>),
+    SetBadge(u32),
 }
 
 /// Which page of a list.
@@ -92,9 +99,11 @@ impl Request {
             Self::UpdateProfile(_) => "update_profile",
             Self::ListRoster(_) => "list_roster",
             Self::RequestFriend { .. } => "request_friend",
-            Self::AnswerFriend { .. } => "answer_friend",
+            Self::AcceptFriend(_) => "accept_friend",
+            Self::DeclineFriend { .. } => "decline_friend",
             Self::RemoveFriend(_) => "remove_friend",
             Self::Block { .. } => "block",
+            Self::UpdateContact { .. } => "update_contact",
             Self::CreateGroup(_) => "create_group",
             Self::GetGroup(_) => "get_group",
             Self::UpdateGroup { .. } => "update_group",
@@ -105,6 +114,8 @@ impl Request {
             Self::LeaveGroup(_) => "leave_group",
             Self::ListMembers { .. } => "list_members",
             Self::ListGroups(_) => "list_groups",
+            Self::BindPush(_) => "bind_push",
+            Self::SetBadge(_) => "set_badge",
         }
     }
 
@@ -168,8 +179,9 @@ impl Request {
                 conversation: conversation(update.conversation.as_ref())?,
                 change: ViewChange {
                     pinned: update.pinned,
-                    mute: update.muted.map(|muted| if muted { Mute::Notifications } else { Mute::None }),
+                    mute: update.mute.map(mute).transpose()?,
                     remark: update.remark,
+                    unread: update.unread,
                     ..ViewChange::default()
                 },
             },
@@ -192,8 +204,17 @@ impl Request {
                 ..ProfileChange::default()
             })),
             Body::ListRoster(list) => Self::ListRoster(page(list.cursor, list.limit, MOST_ROWS)),
-            Body::RequestFriend(request) => Self::RequestFriend { user: user(request.user)?, reason: request.reason },
-            Body::AnswerFriend(answer) => Self::AnswerFriend { user: user(answer.user)?, accept: answer.accept },
+            Body::RequestFriend(request) => {
+                let wire::RequestFriend { user: of, reason, remark, answer } = request;
+                Self::RequestFriend { user: user(of)?, ask: Box::new(Ask { reason, remark, answer }) }
+            }
+            Body::AnswerFriend(answer) if answer.accept => Self::AcceptFriend(user(answer.user)?),
+            Body::AnswerFriend(answer) => Self::DeclineFriend { user: user(answer.user)?, reason: answer.reason },
+            Body::UpdateContact(update) => {
+                let (remark, extension) = (update.remark, update.extension);
+                let change = ContactChange { remark, extension, ..ContactChange::default() };
+                Self::UpdateContact { user: user(update.user)?, change: Box::new(change) }
+            }
             Body::RemoveFriend(remove) => Self::RemoveFriend(user(remove.user)?),
             Body::Block(block) => Self::Block { user: user(block.user)?, blocked: block.blocked },
             Body::CreateGroup(create) => Self::CreateGroup(Box::new(new_group(create)?)),
@@ -221,6 +242,9 @@ impl Request {
                 Self::ListMembers { group: group(list.id)?, page: page(list.cursor, list.limit, MOST_MEMBERS) }
             }
             Body::ListGroups(list) => Self::ListGroups(page(list.cursor, list.limit, MOST_ROWS)),
+            Body::BindPush(bind) if bind.token.is_empty() => Self::BindPush(None),
+            Body::BindPush(bind) => Self::BindPush(Some(Box::new(binding(bind)?))),
+            Body::SetBadge(set) => Self::SetBadge(set.badge),
             Body::Hello(_) | Body::Resume(_) => {
                 return Err(coded(wire::error::Code::Invalid, "this connection is logged in already"));
             }
@@ -262,6 +286,17 @@ fn client_msg_id(id: String) -> Result<String, wire::Error> {
 
 fn content(content: Option<entry::Content>) -> Result<entry::Content, wire::Error> {
     content.filter(|content| content.kind.is_some()).ok_or_else(|| invalid("content", "is missing"))
+}
+
+/// The record and the contract have the same numbers.
+fn binding(bind: wire::BindPush) -> Result<Binding, wire::Error> {
+    let provider = PushProvider::try_from(bind.provider).map_err(|_| invalid("provider", "is no such choice"))?;
+    Ok(Binding { provider, token: bind.token, channel: bind.channel })
+}
+
+/// The record and the contract have the same numbers.
+fn mute(number: i32) -> Result<Mute, wire::Error> {
+    Mute::try_from(number).map_err(|_| invalid("mute", "is no such choice"))
 }
 
 fn seq(seq: u64) -> Result<Seq, wire::Error> {

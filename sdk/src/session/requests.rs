@@ -52,9 +52,12 @@ impl Repetition {
             | Body::UpdateProfile(_)
             | Body::ListRoster(_)
             | Body::Block(_)
+            | Body::UpdateContact(_)
             | Body::GetGroup(_)
             | Body::ListMembers(_)
-            | Body::ListGroups(_) => Self::Harmless,
+            | Body::ListGroups(_)
+            | Body::BindPush(_)
+            | Body::SetBadge(_) => Self::Harmless,
             _ => Self::Harmful,
         }
     }

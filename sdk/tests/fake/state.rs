@@ -315,6 +315,8 @@ fn plain_answer(command: &Body) -> Option<Body> {
             Body::MemberPage(wire::MemberPage { members: Vec::new(), next: Bytes::from_static(b"more") })
         }
         Body::Recall(_)
+        | Body::BindPush(_)
+        | Body::SetBadge(_)
         | Body::Edit(_)
         | Body::Read(_)
         | Body::UpdateConversation(_)
@@ -324,6 +326,7 @@ fn plain_answer(command: &Body) -> Option<Body> {
         | Body::AnswerFriend(_)
         | Body::RemoveFriend(_)
         | Body::Block(_)
+        | Body::UpdateContact(_)
         | Body::UpdateGroup(_)
         | Body::DismissGroup(_)
         | Body::AddMembers(_)

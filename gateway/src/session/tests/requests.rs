@@ -39,8 +39,10 @@ fn every_command_reaches_the_domain() {
         Body::FindUsers(wire::FindUsers { ids: vec![1], uids: vec!["a".into()] }),
         Body::UpdateProfile(wire::UpdateProfile::default()),
         Body::ListRoster(wire::ListRoster::default()),
-        Body::RequestFriend(wire::RequestFriend { user: 1, reason: String::new() }),
-        Body::AnswerFriend(wire::AnswerFriend { user: 1, accept: true }),
+        Body::RequestFriend(wire::RequestFriend { user: 1, ..Default::default() }),
+        Body::AnswerFriend(wire::AnswerFriend { user: 1, accept: true, ..Default::default() }),
+        Body::AnswerFriend(wire::AnswerFriend { user: 1, ..Default::default() }),
+        Body::UpdateContact(wire::UpdateContact { user: 1, ..Default::default() }),
         Body::RemoveFriend(wire::RemoveFriend { user: 1 }),
         Body::Block(wire::Block { user: 1, blocked: true }),
         Body::CreateGroup(wire::CreateGroup::default()),
@@ -53,6 +55,8 @@ fn every_command_reaches_the_domain() {
         Body::LeaveGroup(wire::LeaveGroup { id: 1 }),
         Body::ListMembers(wire::ListMembers { id: 1, ..Default::default() }),
         Body::ListGroups(wire::ListGroups::default()),
+        Body::BindPush(wire::BindPush { token: "t".into(), ..Default::default() }),
+        Body::SetBadge(wire::SetBadge { badge: 1 }),
     ];
     let mut names = std::collections::HashSet::new();
     for (id, body) in (2..).zip(bodies) {
@@ -87,6 +91,14 @@ fn fields_at_fault_are_named() {
         (send(&"x".repeat(65)), "client_msg_id"),
         (Body::Send(wire::Send { client_msg_id: "1".into(), ..Default::default() }), "conversation"),
         (Body::Recall(wire::Recall { conversation: Some(conversation().to_wire()), seq: 0 }), "seq"),
+        (
+            Body::UpdateConversation(wire::UpdateConversation {
+                conversation: Some(conversation().to_wire()),
+                mute: Some(9),
+                ..Default::default()
+            }),
+            "mute",
+        ),
         (Body::PresenceQuery(wire::PresenceQuery { users: vec![1; 201] }), "users"),
         (Body::AddMembers(wire::AddMembers { id: 1, users: vec![1; 501] }), "users"),
         (Body::GetGroup(wire::GetGroup::default()), "id"),
