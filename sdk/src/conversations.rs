@@ -4,6 +4,9 @@ use proto::entry::{self, Entry, conversation_id::Kind};
 use proto::wire::frame::Body;
 use proto::wire::{self, DeleteConversation, ListConversations, Read, Receipts, Typing, UpdateConversation};
 
+/// How much of a conversation its user wants to hear.
+pub use proto::wire::Mute;
+
 use crate::client::Client;
 use crate::error::Result;
 use crate::page::Page;
@@ -88,8 +91,8 @@ pub struct Conversation {
     pub peer_read_seq: u64,
     /// Kept on top of the list.
     pub pinned: bool,
-    /// No notifications.
-    pub muted: bool,
+    /// How much the caller wants to hear of it.
+    pub mute: Mute,
     /// The caller's own name for it.
     pub remark: String,
     /// The newest entry; in lists only.
@@ -111,7 +114,7 @@ impl Conversation {
             unread: wire.unread,
             peer_read_seq: wire.peer_read_seq,
             pinned: wire.pinned,
-            muted: wire.muted,
+            mute: wire.mute(),
             remark: wire.remark,
             last: wire.last,
             name: wire.name,
@@ -145,10 +148,12 @@ impl Receipt {
 pub struct ConversationChange {
     /// Keep it on top of the list.
     pub pinned: Option<bool>,
-    /// No notifications.
-    pub muted: Option<bool>,
+    /// How much the caller wants to hear of it.
+    pub mute: Option<Mute>,
     /// The caller's own name for it.
     pub remark: Option<String>,
+    /// So many messages show as unread, until the caller reads on. No read mark moves.
+    pub unread: Option<u64>,
 }
 
 impl Client {
@@ -173,11 +178,11 @@ impl Client {
         Ok(list.receipts.iter().filter_map(Receipt::from_wire).collect())
     }
 
-    /// Pins, mutes or renames a conversation for the caller.
+    /// Pins, mutes or renames a conversation for the caller, or marks it as unread.
     pub async fn update_conversation(&self, conversation: ConversationId, change: ConversationChange) -> Result<()> {
-        let ConversationChange { pinned, muted, remark } = change;
-        let conversation = Some(conversation.to_wire());
-        self.ask_ok(Body::UpdateConversation(UpdateConversation { conversation, pinned, muted, remark })).await
+        let ConversationChange { pinned, mute, remark, unread } = change;
+        let (conversation, mute) = (Some(conversation.to_wire()), mute.map(i32::from));
+        self.ask_ok(Body::UpdateConversation(UpdateConversation { conversation, pinned, mute, remark, unread })).await
     }
 
     /// Hides the conversation and its entries so far from the caller. A new entry brings it back.

@@ -7,7 +7,7 @@ use super::{Conversations, MembershipKey, WatermarkKey};
 use crate::access::View;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
-use crate::ids::{ConversationId, Seq, UserId};
+use crate::ids::{AppNumber, ConversationId, Seq, UserId};
 use crate::messages::{counts_as_unread, read};
 use crate::retry::Tries;
 
@@ -27,6 +27,8 @@ pub struct ViewChange {
     pub push_mode: Option<store::PushMode>,
     /// A note of the user's own; at most 256 bytes.
     pub remark: Option<String>,
+    /// So many messages show as unread, see [`Conversations::set_unread`].
+    pub unread: Option<u64>,
 }
 
 impl Conversations {
@@ -40,7 +42,13 @@ impl Conversations {
         if change.remark.as_ref().is_some_and(|remark| remark.len() > REMARK_LIMIT) {
             return Err(Error::Invalid { field: "remark", message: format!("is longer than {REMARK_LIMIT} bytes") });
         }
-        self.alter(caller, caller.user()?, id, |membership, _| {
+        let user = caller.user()?;
+        let unread = match change.unread {
+            Some(count) => Some(self.unread_mark(caller.app(), user, id, count).await?),
+            None => None,
+        };
+        self.alter(caller, user, id, |membership, _| {
+            membership.unread_mark = unread.or(membership.unread_mark);
             membership.pinned = change.pinned.unwrap_or(membership.pinned);
             if let Some(mute) = change.mute {
                 membership.set_mute(mute);
@@ -74,14 +82,8 @@ impl Conversations {
         if !caller.user().is_ok_and(|me| me == user) {
             caller.require_privileged()?;
         }
-        let view = self.access.view(caller.app(), user, id).await?;
-        let from = self.nth_newest(&view, count).await?;
-        let key = WatermarkKey { app: view.app, conversation: id, user };
-        let read = self.store.get(&key).await?.map_or(0, |mark| mark.seq);
-        self.alter(caller, user, id, |membership, _| {
-            membership.unread_mark = Some(store::UnreadMark { from: from.0, read });
-        })
-        .await
+        let mark = self.unread_mark(caller.app(), user, id, count).await?;
+        self.alter(caller, user, id, |membership, _| membership.unread_mark = Some(mark)).await
     }
 
     /// Ends what [`Self::set_unread`] began: the user has read on.
@@ -90,6 +92,20 @@ impl Conversations {
             return Ok(());
         }
         self.alter(caller, view.user, view.conversation, |membership, _| membership.unread_mark = None).await
+    }
+
+    /// The mark under which so many messages show as unread.
+    async fn unread_mark(
+        &self,
+        app: AppNumber,
+        user: UserId,
+        id: ConversationId,
+        count: u64,
+    ) -> Result<store::UnreadMark> {
+        let view = self.access.view(app, user, id).await?;
+        let from = self.nth_newest(&view, count).await?;
+        let read = self.store.get(&WatermarkKey { app, conversation: id, user }).await?.map_or(0, |mark| mark.seq);
+        Ok(store::UnreadMark { from: from.0, read })
     }
 
     /// Where the newest `count` messages begin that can be unread. As when they are counted, only the newest entries are looked at.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use domain::messages::{Imported, said_at};
-use domain::{ConversationId, Denial, Error, GroupId, Noun, UserId};
+use domain::record::AppSettings;
+use domain::{AppNumber, Config, ConversationId, Denial, Error, GroupId, Noun, UserId};
 
 use crate::world::{START, World, direct, id, said, seqs, text};
 
@@ -81,4 +82,16 @@ async fn imports_are_the_apps_and_checked_before_any_is_written() {
     // In a group, whoever exists may have said it: its members may have left.
     let group = ConversationId::Group(world.group(&alice, &[]).await);
     assert_eq!(import(&world.server, group, vec![good, old(id(&eve), "2", 1)]).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn nobody_is_notified_of_old_messages() {
+    let settings = AppSettings { push: true, webhook_after: true, ..AppSettings::default() };
+    let world = World::with(settings, Config::default()).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let conversation = direct(&alice, &bob);
+    world.domain.messages.import(&world.server, conversation, vec![old(id(&bob), "old", 1_000)]).await.unwrap();
+    assert!(world.domain.outbox.work(AppNumber(7), conversation, 10).await.unwrap().due.is_empty());
+    world.send(&alice, conversation, "new", "new").await.unwrap();
+    assert_eq!(world.domain.outbox.work(AppNumber(7), conversation, 10).await.unwrap().due.len(), 2);
 }

@@ -23,6 +23,8 @@ enum Op {
     Send { user: usize, to: usize, name: u8, said: u8 },
     Recall { user: usize, at: usize, seq: u64 },
     Edit { user: usize, at: usize, seq: u64, said: u8 },
+    Append { user: usize, at: usize, seq: u64, said: u8 },
+    Unread { user: usize, at: usize, count: u64 },
     Read { user: usize, at: usize, seq: u64 },
     Delete { user: usize, at: usize },
     Join { user: usize, group: usize },
@@ -45,6 +47,8 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (user(), 0..USERS + GROUPS, 0..12_u8, 0..3_u8).prop_map(|(user, to, name, said)| Op::Send { user, to, name, said }),
         3 => (user(), place(), seq()).prop_map(|(user, at, seq)| Op::Recall { user, at, seq }),
         3 => (user(), place(), seq(), 0..9_u8).prop_map(|(user, at, seq, said)| Op::Edit { user, at, seq, said }),
+        2 => (user(), place(), seq(), 0..9_u8).prop_map(|(user, at, seq, said)| Op::Append { user, at, seq, said }),
+        2 => (user(), place(), 0..9_u64).prop_map(|(user, at, count)| Op::Unread { user, at, count }),
         3 => (user(), place(), seq()).prop_map(|(user, at, seq)| Op::Read { user, at, seq }),
         2 => (user(), place()).prop_map(|(user, at)| Op::Delete { user, at }),
         2 => (user(), group()).prop_map(|(user, group)| Op::Join { user, group }),
@@ -129,6 +133,16 @@ impl Play {
                 let real = self.world.domain.messages.edit(&self.users[user], at, Seq(seq), text(&said)).await;
                 same(op, real, self.model.edit(id(&self.users[user]), at, seq, &said));
             }
+            Op::Append { user, at, seq, said } => {
+                let (at, said) = (self.place(user, at), format!("+{said}"));
+                let real = self.world.domain.messages.append(&self.users[user], at, Seq(seq), "", &said).await;
+                same(op, real, self.model.extend(id(&self.users[user]), at, seq, &said));
+            }
+            Op::Unread { user, at, count } => {
+                let (at, caller) = (self.place(user, at), &self.users[user]);
+                let real = self.world.domain.conversations.set_unread(caller, id(caller), at, count).await;
+                same(op, real, self.model.set_unread(id(caller), at, count));
+            }
             Op::Read { user, at, seq } => {
                 let at = self.place(user, at);
                 let real = self.world.domain.conversations.read(&self.users[user], at, Seq(seq)).await;
@@ -158,7 +172,7 @@ impl Play {
                 let (roster, other) = (&self.world.domain.roster, id(&self.users[other]));
                 let caller = &self.users[user];
                 let real =
-                    if blocked { roster.block(caller, other).await } else { roster.unblock(caller, other).await };
+                    if blocked { roster.block(caller, other).await.map(drop) } else { roster.unblock(caller, other).await };
                 real.unwrap();
                 self.model.block(id(caller), other, blocked);
             }

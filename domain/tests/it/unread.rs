@@ -38,8 +38,11 @@ async fn the_app_says_how_much_is_unread_until_the_user_reads() {
     // Reading again what was read ends it, though the mark does not move.
     world.domain.conversations.read(&bob, conversation, Seq(6)).await.unwrap();
     assert_eq!(unread(&world, &bob, conversation).await, 1);
-    set(&bob, 4).await.unwrap();
+    let mark_unread = ViewChange { unread: Some(4), ..ViewChange::default() };
+    world.domain.conversations.update(&bob, conversation, mark_unread).await.unwrap();
     assert_eq!(unread(&world, &bob, conversation).await, 4);
+    set(&bob, 3).await.unwrap();
+    assert_eq!(unread(&world, &bob, conversation).await, 3);
     world.domain.conversations.read(&bob, conversation, Seq(7)).await.unwrap();
     assert_eq!(unread(&world, &bob, conversation).await, 0);
     assert!(matches!(set(&alice, 1).await, Err(Error::Denied(Denial::Credential))));

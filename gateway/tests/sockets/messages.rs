@@ -129,6 +129,17 @@ async fn what_was_missed_is_there_to_sync_and_to_read() {
         assert_eq!(page.conversations.len(), 1);
         assert_eq!((page.conversations[0].unread, page.conversations[0].peer_read_seq), (0, peer_read));
     }
+
+    for (unread, mute, shown) in [(Some(2), None, 2), (None, Some(wire::Mute::Messages), 0)] {
+        let conversation = Some(conversation.to_wire());
+        let mute = mute.map(i32::from);
+        let update = wire::UpdateConversation { conversation, unread, mute, ..wire::UpdateConversation::default() };
+        assert!(matches!(receiver.ask(Body::UpdateConversation(update)).await, Body::Ok(_)));
+        let Body::SyncPage(page) = receiver.ask(Body::Sync(wire::Sync::default())).await else { panic!("no page") };
+        let states = page.conversations.into_iter().filter_map(|synced| synced.state);
+        let state = states.max_by_key(|state| state.last_seq).unwrap();
+        assert_eq!((state.last_seq, state.unread, state.mute), (30, shown, mute.unwrap_or_default()));
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,8 @@ pub struct Model {
     blocked: BTreeSet<(UserId, UserId)>,
     deleted_to: HashMap<(UserId, ConversationId), u64>,
     read: HashMap<(UserId, ConversationId), u64>,
+    /// From where on messages count as unread, where a user said so and has not read since.
+    unread_from: HashMap<(UserId, ConversationId), u64>,
     sent: HashMap<(UserId, ConversationId, String), (String, u64, i64)>,
     new: Vec<(ConversationId, u64)>,
 }
@@ -104,11 +106,32 @@ impl Model {
         Ok(())
     }
 
+    pub fn extend(&mut self, user: UserId, at: ConversationId, seq: u64, more: &str) -> Result<(), No> {
+        let before = match self.message(user, at, seq) {
+            Ok(Item { shown: Shown::Said(said), .. }) => said.clone(),
+            _ => String::new(),
+        };
+        self.edit(user, at, seq, &format!("{before}{more}"))
+    }
+
     pub fn read(&mut self, user: UserId, at: ConversationId, seq: u64) -> Result<(), No> {
         self.first(user, at).ok_or(No::Conversation)?;
         let last = self.last(at);
         let mark = self.read.entry((user, at)).or_default();
         *mark = (*mark).max(seq.min(last));
+        if self.unread_from.remove(&(user, at)).is_some() {
+            self.view_changed(user, at);
+        }
+        Ok(())
+    }
+
+    pub fn set_unread(&mut self, user: UserId, at: ConversationId, count: u64) -> Result<(), No> {
+        self.first(user, at).ok_or(No::Conversation)?;
+        let newest = self.counting(user, at).into_iter().rev().take(usize::try_from(count).unwrap()).last();
+        let from = newest.unwrap_or(self.last(at) + 1);
+        if self.unread_from.insert((user, at), from) != Some(from) {
+            self.view_changed(user, at);
+        }
         Ok(())
     }
 
@@ -116,8 +139,8 @@ impl Model {
         self.first(user, at).ok_or(No::Conversation)?;
         let last = self.last(at);
         let before = self.deleted_to.insert((user, at), last).unwrap_or(0);
-        if before != last && !matches!(at, ConversationId::Notices(_)) {
-            self.notice(user, user);
+        if before != last {
+            self.view_changed(user, at);
         }
         Ok(())
     }
@@ -184,11 +207,16 @@ impl Model {
     /// How far a user has read, and how much is unread.
     pub fn unread(&self, user: UserId, at: ConversationId) -> (u64, u64) {
         let read = self.read.get(&(user, at)).copied().unwrap_or(0);
+        let from = self.unread_from.get(&(user, at)).copied().unwrap_or(read + 1);
+        (read, self.counting(user, at).into_iter().filter(|seq| *seq >= from).count() as u64)
+    }
+
+    /// The places of what can be unread to a user: what others said.
+    fn counting(&self, user: UserId, at: ConversationId) -> Vec<u64> {
         let first = self.first(user, at).unwrap();
-        let counts = |(seq, item): &(u64, &Item)| {
-            *seq >= first && *seq > read && item.sender != user && matches!(item.shown, Shown::Said(_))
-        };
-        (read, (1..).zip(&self.logs[&at]).filter(counts).count() as u64)
+        let counts =
+            |(seq, item): &(u64, &Item)| *seq >= first && item.sender != user && matches!(item.shown, Shown::Said(_));
+        (1..).zip(&self.logs[&at]).filter(counts).map(|(seq, _)| seq).collect()
     }
 
     /// The places of the entries that were added since the last call.
@@ -200,8 +228,16 @@ impl Model {
         let conversation = ConversationId::Group(group);
         self.members.get_mut(&group).unwrap().remove(&user);
         self.deleted_to.remove(&(user, conversation));
+        self.unread_from.remove(&(user, conversation));
         self.append(conversation, actor, Shown::Note);
         self.notice(user, actor);
+    }
+
+    /// One's other devices learn of it; of one's notices they need not.
+    fn view_changed(&mut self, user: UserId, at: ConversationId) {
+        if !matches!(at, ConversationId::Notices(_)) {
+            self.notice(user, user);
+        }
     }
 
     fn notice(&mut self, user: UserId, actor: UserId) {
