@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::error::{Error, Noun, Result};
 use crate::events::Events;
 use crate::ids::{AppNumber, UserId};
+use crate::push;
 use crate::retry::Tries;
 use crate::secret::sha256;
 use crate::tables;
@@ -155,7 +156,8 @@ impl Devices {
         self.check(caller, user).await?;
         let key = DeviceKey { app: caller.app(), user, device_id };
         let mut batch = Batch::new(key.home());
-        batch.expect(&key, State::Present).delete(&key);
+        // Nothing is pushed to it any more either: rows that find it by its tokens lead nowhere.
+        batch.expect(&key, State::Present).delete(&key).delete(&push::DeviceKey { app: key.app, user, device: device_id });
         match self.store.commit(batch).await {
             Err(storage::Error::Conflict) => return Err(Error::NotFound(Noun::Device)),
             outcome => outcome?,

@@ -40,9 +40,10 @@ use crate::users::Users;
 
 pub use channels::find_channel;
 pub use devices::{Binding, DeviceRef};
+pub(crate) use keys::DeviceKey;
 #[cfg(test)]
 pub(crate) use keys::{
-    ChannelKey, DeviceKey, LabelKey, LabelledKey, OwnerKey, QueuedKey, ReachedKey, RequestKey, TaskKey, UserKey,
+    ChannelKey, LabelKey, LabelledKey, OwnerKey, QueuedKey, ReachedKey, RequestKey, TaskKey, UserKey,
 };
 pub use messages::MessagePage;
 pub use targets::Delivery;

@@ -114,31 +114,44 @@ pub(crate) fn base(channel: &PushChannel, public: &str) -> String {
     url.trim_end_matches('/').to_owned()
 }
 
+/// How long nobody asks again for a credential that was not given.
+const NOT_GIVEN: Duration = Duration::from_secs(2);
+
 /// A credential that the provider gives for a while.
 #[derive(Debug, Default)]
-pub(crate) struct Pass(tokio::sync::Mutex<Option<(String, Millis)>>);
+pub(crate) struct Pass(tokio::sync::Mutex<Option<Kept>>);
+
+/// What came of asking, until when.
+#[derive(Debug)]
+struct Kept {
+    outcome: Result<String, Verdict>,
+    until: Millis,
+}
 
 impl Pass {
-    /// The credential in force, or a new one. Whoever waits for a new one waits for the same.
+    /// The credential in force, or a new one. Whoever waits for a new one waits for the same, and hears the same if there is none.
     pub(crate) async fn get<F>(&self, now: Millis, fetch: impl FnOnce() -> F) -> Result<String, Verdict>
     where
         F: Future<Output = Result<(String, Duration), Verdict>>,
     {
         let mut kept = self.0.lock().await;
-        if let Some((pass, until)) = &*kept
-            && now < *until
+        if let Some(kept) = &*kept
+            && now < kept.until
         {
-            return Ok(pass.clone());
+            return kept.outcome.clone();
         }
-        let (pass, lasts) = fetch().await?;
-        *kept = Some((pass.clone(), now.plus(lasts)));
-        Ok(pass)
+        let (outcome, lasts) = match fetch().await {
+            Ok((pass, lasts)) => (Ok(pass), lasts),
+            Err(verdict) => (Err(verdict), NOT_GIVEN),
+        };
+        *kept = Some(Kept { outcome: outcome.clone(), until: now.plus(lasts) });
+        outcome
     }
 
     /// Forgets a credential that was refused, unless there is a newer one.
     pub(crate) async fn forget(&self, refused: &str) {
         let mut kept = self.0.lock().await;
-        if kept.as_ref().is_some_and(|(pass, _)| pass == refused) {
+        if kept.as_ref().is_some_and(|kept| kept.outcome.as_deref() == Ok(refused)) {
             *kept = None;
         }
     }

@@ -6,6 +6,7 @@ mod abuse;
 mod client;
 mod lifecycle;
 mod messages;
+mod push;
 mod rooms;
 mod transports;
 mod world;

@@ -106,14 +106,15 @@ fn message(delivery: &Delivery, now: Millis) -> Value {
             shown["big_title"] = notice.title.clone().into();
             shown["big_body"] = notice.big_text.clone().into();
         }
+        let sound = if delivery.quiet { "" } else { options.sound.as_str() };
         for (name, text) in [
-            ("channel_id", &options.channel),
+            ("channel_id", options.channel.as_str()),
             ("image", &notice.attachment),
             ("tag", &notice.collapse),
-            ("sound", &options.sound),
+            ("sound", sound),
         ] {
-            if !text.is_empty() && !(delivery.quiet && name == "sound") {
-                shown[name] = text.clone().into();
+            if !text.is_empty() {
+                shown[name] = text.into();
             }
         }
         shown["default_sound"] = (options.sound.is_empty() && !delivery.quiet).into();

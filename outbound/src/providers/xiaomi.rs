@@ -80,8 +80,9 @@ impl Xiaomi {
         if !notice.big_text.is_empty() {
             form.push(("extra.notification_style_type", "1".to_owned()));
         }
-        for (name, text) in [("extra.channel_id", options.channel), ("extra.sound_uri", options.sound)] {
-            if !text.is_empty() && !(delivery.quiet && name == "extra.sound_uri") {
+        let sound = if delivery.quiet { String::new() } else { options.sound };
+        for (name, text) in [("extra.channel_id", options.channel), ("extra.sound_uri", sound)] {
+            if !text.is_empty() {
                 form.push((name, text));
             }
         }

@@ -11,3 +11,5 @@ mod full_disk;
 mod harness;
 mod lifecycle;
 mod order;
+mod push;
+mod rules;
