@@ -7,9 +7,7 @@ use domain::messages::{HistoryRange, Outgoing};
 use domain::outbox::{Purpose, Task};
 use domain::presence::Opening;
 use domain::push::{Binding, Delivery, DeviceRef, MessagePage, NewTask, Outcome};
-use domain::record::{
-    Mute, PushAudience, PushChannel, PushMode, PushNotice, PushProvider, PushStrategy, Role,
-};
+use domain::record::{Mute, PushAudience, PushChannel, PushMode, PushNotice, PushProvider, PushStrategy, Role};
 use domain::users::SettingsChange;
 use domain::{AppNumber, BootId, Caller, Config, ConversationId, Error, Millis, Seq, SessionId, UserId, UserRef};
 
@@ -294,7 +292,10 @@ async fn a_notice_finds_its_audience() {
     let tablet = push.register_device(&users[1], "tablet").await.unwrap();
     assert_eq!(push.register_device(&users[1], "tablet").await.unwrap(), tablet, "always the same");
     push.set_alias(&users[1], "screen", Some(&tablet)).await.unwrap();
-    assert!(matches!(push.set_alias(&users[0], "screen", Some(&tablet)).await, Err(Error::Invalid { field: "push_token", .. })));
+    assert!(matches!(
+        push.set_alias(&users[0], "screen", Some(&tablet)).await,
+        Err(Error::Invalid { field: "push_token", .. })
+    ));
 
     let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let to = |audience: PushAudience| NewTask { audience, notice: notice(), ..NewTask::default() };
@@ -321,12 +322,8 @@ async fn a_notice_goes_to_connections_before_providers() {
     bind(&world, &bob, "tablet", PushProvider::Xiaomi, "tablet's").await;
     connect(&world, &bob, "phone").await;
     let notices = ConversationId::Notices(id(&bob));
-    let to_bob = |strategy| NewTask {
-        users: vec![UserRef::Id(id(&bob))],
-        notice: notice(),
-        strategy,
-        ..NewTask::default()
-    };
+    let to_bob =
+        |strategy| NewTask { users: vec![UserRef::Id(id(&bob))], notice: notice(), strategy, ..NewTask::default() };
     let range = HistoryRange { from: Seq(0), ascending: true, limit: 100 };
     let told = async || {
         let page = world.domain.messages.history(&bob, notices, range).await;

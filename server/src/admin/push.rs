@@ -38,7 +38,10 @@ pub(crate) async fn run(config: &Config, command: PushCommand) -> Result<()> {
             for channel in admin.domain.push.channels(&operator).await? {
                 let environment = if channel.development { "development" } else { "production" };
                 let provider = format!("{:?}", channel.provider()).to_lowercase();
-                println!("{:<24} {provider:<10} {environment:<12} {:<32} {}", channel.name, channel.app_id, channel.url);
+                println!(
+                    "{:<24} {provider:<10} {environment:<12} {:<32} {}",
+                    channel.name, channel.app_id, channel.url
+                );
             }
         }
         PushCommand::Remove { app, name } => {
