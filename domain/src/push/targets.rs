@@ -94,23 +94,26 @@ impl Push {
         preference: Preference<'_>,
     ) -> Result<Vec<Delivery>> {
         let id = UserId(user.id);
-        let chosen: Vec<_> = devices
-            .iter()
-            .filter_map(|device| {
-                let (binding, channel) = choose(&device.bindings, channels, preference)?;
-                Some((*device, binding, channel))
-            })
-            .collect();
-        if chosen.is_empty() {
+        let bound: Vec<_> =
+            devices.iter().flat_map(|device| device.bindings.iter().map(move |binding| (*device, binding))).collect();
+        if bound.is_empty() {
             return Ok(Vec::new());
         }
         let owner = |binding: &store::PushBinding| OwnerKey::new(app, binding.provider(), &binding.token);
-        let owners: Vec<_> = chosen.iter().map(|(_, binding, _)| owner(binding)).collect();
+        let owners: Vec<_> = bound.iter().map(|(_, binding)| owner(binding)).collect();
         let owners = self.parts.store.get_many(&owners).await?;
-        let held = chosen.into_iter().zip(owners).filter(|((device, ..), owner)| {
+        let is_own = |device: &store::PushDevice, owner: &Option<store::PushOwner>| {
             owner.as_ref().is_some_and(|owner| owner.user == id.0 && owner.device == device.name)
+        };
+        let valid: Vec<_> =
+            bound.into_iter().zip(owners).filter(|((device, _), owner)| is_own(device, owner)).collect();
+        let chosen = devices.iter().filter_map(|device| {
+            let of_device = valid.iter().filter(|((bound, _), _)| bound.name == device.name);
+            let bindings: Vec<_> = of_device.map(|((_, binding), _)| *binding).collect();
+            let (binding, channel) = choose(&bindings, channels, preference)?;
+            Some((*device, binding, channel))
         });
-        let held: Vec<_> = held.map(|(chosen, _)| chosen).collect();
+        let held: Vec<_> = chosen.collect();
         let shown = notice.kind() != PushKind::Command && !held.is_empty();
         let badge = if shown { Some(self.move_badge(app, id, notice.badge, notice.badge_set).await?) } else { None };
         let quiet = self.wants_silence(user);
@@ -129,11 +132,11 @@ impl Push {
 
 /// The binding over which a device is reached. iOS knows one provider, so it needs no preference.
 fn choose<'a>(
-    bindings: &'a [store::PushBinding],
+    bindings: &[&'a store::PushBinding],
     channels: &'a [Arc<store::PushChannel>],
     preference: Preference<'_>,
 ) -> Option<(&'a store::PushBinding, &'a Arc<store::PushChannel>)> {
-    let usable = || bindings.iter().filter_map(|binding| Some((binding, find_channel(channels, binding)?)));
+    let usable = || bindings.iter().filter_map(|binding| Some((*binding, find_channel(channels, binding)?)));
     let apns = usable().find(|(binding, _)| binding.provider() == PushProvider::Apns);
     apns.or_else(|| match preference {
         Preference::Latest => usable().max_by_key(|(binding, _)| binding.bound),
@@ -161,7 +164,8 @@ mod tests {
 
         let channels = [channel(Apns), channel(Fcm), channel(Xiaomi)];
         let reached = |bindings: &[store::PushBinding], preference| {
-            choose(bindings, &channels, preference).map(|(binding, _)| binding.provider())
+            let bindings: Vec<_> = bindings.iter().collect();
+            choose(&bindings, &channels, preference).map(|(binding, _)| binding.provider())
         };
         let android = [binding(Xiaomi, 1), binding(Fcm, 2), binding(Oppo, 3)];
         assert_eq!(reached(&android, Preference::Latest), Some(Fcm), "nothing can be sent over OPPO");
