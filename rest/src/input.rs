@@ -3,12 +3,15 @@
 //! A handler's second parameter is one of these, or a pair: [`Json`], [`Query`], [`Path`], [`JsonOrForm`], [`Anywhere`], [`Text`], `()`.
 //! Unknown fields are ignored, as all five systems do; the content type is not looked at, since their clients send what they like.
 
+mod object;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
+use self::object::Object;
 use crate::context::Call;
 use crate::dialect::{Dialect, Fault, Problem};
 use crate::openapi::OperationDoc;
@@ -144,7 +147,7 @@ impl<D: Dialect, A: Input<D>, B: Input<D>> Input<D> for (A, B) {
 /// [`Fault::Malformed`] or [`Fault::Field`].
 pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Object(&mut reader)).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if inner.is_data() { field(&path, &inner.to_string()) } else { Fault::Malformed(inner.to_string()) }

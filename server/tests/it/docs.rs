@@ -3,7 +3,7 @@
 //! A page's ```` ```sh ```` blocks run one after another in one shell. A ```` ```json ```` block behind one says what its last command
 //! answers; `"…"` stands for any value there, and as a field's name for any further fields.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -53,6 +53,16 @@ fn tim() {
     check("tim");
 }
 
+#[test]
+fn what_is_ours_is_on_the_page() {
+    let page = std::fs::read_to_string(page("tenured")).expect("the page");
+    for table in rest::tables().iter().filter(|table| table.dialect == "tenured") {
+        for endpoint in &table.endpoints {
+            assert!(page.contains(endpoint.path), "docs/tenured.md does not tell of {}", endpoint.path);
+        }
+    }
+}
+
 fn check(page: &str) {
     let steps = read(page);
     assert!(steps.len() > 3, "{page}: there is no session");
@@ -81,9 +91,12 @@ fn check(page: &str) {
     }
 }
 
+fn page(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/{name}.md"))
+}
+
 fn read(page: &str) -> Vec<Step> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/{page}.md"));
-    let text = std::fs::read_to_string(&path).expect("the page");
+    let text = std::fs::read_to_string(self::page(page)).expect("the page");
     let mut steps: Vec<Step> = Vec::new();
     for block in text.split("\n```").skip(1).step_by(2) {
         let (kind, body) = block.split_once('\n').expect("a block has a kind");

