@@ -38,7 +38,6 @@ use crate::presence::Presence;
 use crate::retry::Tries;
 use crate::users::Users;
 
-pub use channels::find_channel;
 pub use devices::{Binding, DeviceRef};
 pub(crate) use keys::DeviceKey;
 #[cfg(test)]

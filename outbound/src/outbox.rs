@@ -11,7 +11,7 @@ use domain::entry::Entry;
 use domain::outbox::{Purpose, Task};
 use domain::push::Delivery;
 use domain::{AppNumber, ConversationId, Millis, UserId};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::GIVEN_UP;
@@ -90,7 +90,8 @@ impl Line {
 /// Works until it is told to stop, and then finishes what is under way.
 pub(crate) async fn run(sender: Arc<Sender>, stop: CancellationToken) {
     let mut line = Line::default();
-    let mut tasks: JoinSet<(Place, Option<Millis>)> = JoinSet::new();
+    let mut tasks: JoinSet<Option<Millis>> = JoinSet::new();
+    let mut places: HashMap<Id, Place> = HashMap::new();
     let mut sweep = tokio::time::interval(sender.config.sweep.max(Duration::from_millis(10)));
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -99,15 +100,21 @@ pub(crate) async fn run(sender: Arc<Sender>, stop: CancellationToken) {
             && let Some(place) = line.take()
         {
             let sender = Arc::clone(&sender);
-            tasks.spawn(async move { (place, work_on(&sender, place).await) });
+            let task = tasks.spawn(async move { work_on(&sender, place).await });
+            places.insert(task.id(), place);
         }
         tokio::select! {
             () = stop.cancelled() => break,
             hints = sender.domain.outbox.hinted() => hints.into_iter().for_each(|place| line.add(place)),
-            Some(done) = tasks.join_next() => match done {
-                Ok((place, next)) => line.finished(place, next),
-                Err(error) => tracing::error!(%error, "work on a conversation's outbox broke off"),
-            },
+            Some(done) = tasks.join_next_with_id() => {
+                let (id, next) = done.unwrap_or_else(|error| {
+                    tracing::error!(%error, "work on a conversation's outbox broke off");
+                    (error.id(), Some(sender.retry_at(u32::MAX)))
+                });
+                if let Some(place) = places.remove(&id) {
+                    line.finished(place, next);
+                }
+            }
             _ = sweep.tick() => {
                 if let Err(error) = sender.domain.outbox.sweep().await {
                     tracing::warn!(%error, "the outbox could not be swept");

@@ -96,8 +96,7 @@ impl Push {
 }
 
 /// The channel that a binding names, or else the first one of its provider, one for released apps before one for development.
-#[must_use]
-pub fn find_channel<'a>(
+pub(super) fn find_channel<'a>(
     channels: &'a [Arc<PushChannel>],
     binding: &store::PushBinding,
 ) -> Option<&'a Arc<PushChannel>> {

@@ -104,7 +104,7 @@ impl Push {
         };
         let key = TaskKey { app, task: id };
         let mut batch = Batch::new(key.home());
-        batch.expect(&key, State::Absent).put_expiring(&key, &task, now.plus(self.parts.config.push_task_kept));
+        batch.expect(&key, State::Absent).put_expiring(&key, &task, self.gone_at(&task));
         if !nobody {
             batch.put(&QueuedKey { app, due, task: id }, &store::PushQueued { task: id });
         }
@@ -248,9 +248,8 @@ impl Push {
 
     async fn move_on(&self, app: AppNumber, before: &PushTask, after: PushTask) -> Result<()> {
         let key = TaskKey { app, task: before.id };
-        let expires = Millis(before.created).plus(self.parts.config.push_task_kept);
         let mut batch = Batch::new(key.home());
-        batch.expect_unchanged(&key, Some(before)).put_expiring(&key, &after, expires);
+        batch.expect_unchanged(&key, Some(before)).put_expiring(&key, &after, self.gone_at(&after));
         if after.finished || after.due != before.due {
             batch.delete(&QueuedKey { app, due: before.due, task: before.id });
         }
@@ -264,7 +263,12 @@ impl Push {
         }
     }
 
-    /// Takes a task out of the queue that has none of its own any more: it was kept for its time only.
+    /// From when on nobody can ask what became of a task.
+    fn gone_at(&self, task: &PushTask) -> Millis {
+        Millis(task.created.max(task.due)).plus(self.parts.config.push_task_kept)
+    }
+
+    /// Takes a task out of the queue whose own row is gone: it was kept for its time only.
     ///
     /// # Errors
     /// What the store says.
