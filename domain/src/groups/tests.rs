@@ -175,3 +175,38 @@ async fn a_name_of_a_group_that_never_was_can_be_given_away() {
     let last = groups.create(&alice, new("last", &[])).await.unwrap();
     assert_eq!(world.groups_of(&alice).await, [last.id]);
 }
+
+#[tokio::test]
+async fn an_acceptance_cut_short_leaves_the_application_waiting() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (groups, user) = (&world.domain.groups, bob.user().unwrap());
+    let asks = NewGroup { join_policy: store::JoinPolicy::Approval, ..new("club", &[]) };
+    let group = GroupId(groups.create(&alice, asks).await.unwrap().id);
+    groups.apply(&bob, group, "").await.unwrap();
+    groups.add_memberships(alice.app(), group, vec![user]).await.unwrap();
+
+    assert!(!world.groups_of(&bob).await.contains(&group.0));
+    let listed = groups.applications(&alice, &[group], None, 10).await.unwrap().page.items;
+    assert_eq!(listed[0].status(), store::RequestStatus::Pending);
+    groups.answer_application(&alice, group, user, true, "").await.unwrap();
+    assert!(world.groups_of(&bob).await.contains(&group.0));
+}
+
+#[tokio::test]
+async fn an_invitation_taken_but_not_settled_is_settled_by_taking_it_again() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (groups, user) = (&world.domain.groups, bob.user().unwrap());
+    let group = GroupId(groups.create(&alice, new("club", &[])).await.unwrap().id);
+    let asked = crate::users::SettingsChange { group_confirm: Some(true), ..Default::default() };
+    world.domain.users.update_settings(&bob, user, asked).await.unwrap();
+    groups.invite(&alice, group, &[user], "").await.unwrap();
+    groups.admit_by(&bob, group, user, alice.user().unwrap()).await.unwrap();
+
+    let waits = async || groups.invitations(&bob, None, 10).await.unwrap().page.items[0].status();
+    assert_eq!(waits().await, store::RequestStatus::Pending);
+    groups.answer_invitation(&bob, group, None, true).await.unwrap();
+    assert_eq!(waits().await, store::RequestStatus::Accepted);
+    assert!(world.groups_of(&bob).await.contains(&group.0));
+}

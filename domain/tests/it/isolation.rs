@@ -5,14 +5,14 @@ use std::fmt::Debug;
 
 use crate::world::{self, World, direct, id, issue, outgoing, text};
 use domain::conversations::{Have, ViewChange};
-use domain::groups::{GroupChange, MemberChange, NewGroup};
+use domain::groups::{GroupChange, MemberChange, NewGroup, NewSharedFile};
 use domain::messages::{HistoryRange, Imported};
 use domain::presence::Opening;
 use domain::record::{FileKind, Role, Silence};
 use domain::roster::{Ask, ContactChange, Friendship, Which};
 use domain::users::{NewUser, ProfileChange};
 use domain::{
-    AppNumber, BootId, Caller, ConversationId, Epoch, GroupId, GroupRef, MessageId, Seq, SessionId, UserId, UserRef,
+    AppNumber, BootId, Caller, ConversationId, Domain, Epoch, GroupId, GroupRef, MessageId, Seq, SessionId, UserId, UserRef,
 };
 
 /// What a caller of one app may know, guess or steal of another one's.
@@ -127,6 +127,7 @@ async fn try_everything(world: &World, caller: &Caller, ids: Ids) -> Vec<(&'stat
     note.note("groups.update_member", groups.update_member(caller, group, one, MemberChange::default()).await);
     note.note("groups.transfer", groups.transfer(caller, group, one).await);
     note.note("groups.list", groups.list(caller, None, 100).await);
+    try_to_come_in(note, domain, caller, group, one).await;
     let ticket = domain.files.group_avatar_ticket(caller, group).await;
     note.note("files.group_avatar_ticket", ticket.map(|_| ()));
     note.note("rules.silence", domain.rules.silence(caller, Some(one)).await);
@@ -173,6 +174,32 @@ async fn try_everything(world: &World, caller: &Caller, ids: Ids) -> Vec<(&'stat
     note.note("presence.close", domain.presence.close(caller, session, BootId(1)).await);
     note.note("presence.query", domain.presence.query(caller, &[one, two]).await);
     outcomes.found
+}
+
+/// Every way into a group, and what it keeps for its members.
+async fn try_to_come_in(note: &mut Outcomes, domain: &Domain, caller: &Caller, group: GroupId, user: UserId) {
+    let groups = &domain.groups;
+    note.note("groups.id_of", groups.id_of(caller, &GroupRef::Id(group)).await);
+    note.note("groups.apply", groups.apply(caller, group, "").await);
+    note.note("groups.answer_application", groups.answer_application(caller, group, user, true, "").await);
+    note.note("groups.applications", groups.applications(caller, &[group], None, 10).await.map(|_| ()));
+    note.note("groups.invite", groups.invite(caller, group, &[user], "").await.map(|_| ()));
+    note.note("groups.answer_invitation", groups.answer_invitation(caller, group, None, true).await);
+    note.note("groups.invitations", groups.invitations(caller, None, 10).await.map(|listed| listed.page.items));
+    note.note("groups.join_code", groups.join_code(caller, group).await.map(|_| ()));
+    note.note("groups.quit", groups.quit(caller, group).await);
+    note.note("groups.enter", groups.enter(caller, group).await);
+    note.note("groups.in_room", groups.in_room(caller, group).await);
+    note.note("groups.announce", groups.announce(caller, group, "", "mine").await);
+    note.note("groups.announcements", groups.announcements(caller, group).await);
+    note.note("groups.announcement", groups.announcement(caller, group, None).await);
+    note.note("groups.remove_announcement", groups.remove_announcement(caller, group, 1).await);
+    let file = NewSharedFile { name: "f".into(), url: "https://x".into(), ..NewSharedFile::default() };
+    note.note("groups.share_file", groups.share_file(caller, group, file).await);
+    note.note("groups.files", groups.files(caller, group).await);
+    note.note("groups.file", groups.file(caller, group, 1).await);
+    note.note("groups.rename_file", groups.rename_file(caller, group, 1, "mine").await);
+    note.note("groups.remove_files", groups.remove_files(caller, group, &[1]).await.map(|_| ()));
 }
 
 /// Everything that the other app's people can see, as text.
