@@ -1,16 +1,25 @@
 //! Taking a file in, under a right to upload.
 
 use domain::record;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Reply;
 use crate::context::Anonymous;
 use crate::dialect::Fault;
+use crate::input::Path;
 use crate::stream::{FILE, Field, Form};
 
 /// Most fields before the file.
 const MOST_FIELDS: usize = 32;
+
+/// Whose file.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct AppPath {
+    /// The app's number.
+    #[serde(rename = "app")]
+    _app: String,
+}
 
 /// What was taken in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,7 +32,7 @@ pub(super) struct Uploaded {
 }
 
 /// `POST /media/{app}`: takes a file in.
-pub(super) async fn upload(cx: Anonymous, mut form: Form) -> Reply<Uploaded> {
+pub(super) async fn upload(cx: Anonymous, (_, mut form): (Path<AppPath>, Form)) -> Reply<Uploaded> {
     let (ticket, file) = until_file(&mut form).await?;
     let name = file.file_name();
     let record::File { size, mime, .. } = cx.domain.files.upload(&cx.nobody, &ticket, &name, file.pieces()).await?;
