@@ -10,10 +10,10 @@ CASES ?= 10000
 ARGS ?=
 ENV := source scripts/env.sh &&
 
-.PHONY: help run build chat test check lint fmt docs crash bench fuzz fuzz-rest setup setup-test
+.PHONY: help run build chat test check lint fmt docs crash bench bench-rest fuzz fuzz-rest setup setup-test
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building needs, and prepare the RocksDB archive.
 	@scripts/setup.sh build
@@ -54,6 +54,11 @@ fuzz-rest: setup-test ## Ask the REST service whatever its OpenAPI document allo
 bench: setup ## Measure the hot paths.
 	@scripts/setup.sh bench
 	$(ENV) cargo bench --workspace
+
+bench-rest: build ## Measure the REST service with wrk, beside a bare hyper server.
+	@scripts/setup.sh bench-rest
+	$(ENV) cargo build --quiet --release --package linnet-benches --example hello
+	benches/rest.sh
 
 fmt: ## Format the code.
 	cargo fmt --all

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing from this machine: `setup.sh build`, `setup.sh test` or `setup.sh bench`.
+# Installs what is missing from this machine: `setup.sh build`, `test`, `bench` or `bench-rest`.
 #
 # Looks before it installs, so that a machine that has everything needs neither root nor a network.
 set -euo pipefail
@@ -47,7 +47,11 @@ test)
 bench)
     need valgrind valgrind
     ;;
-*) fail "what for? build, test or bench" ;;
+bench-rest)
+    need curl curl
+    need wrk wrk
+    ;;
+*) fail "what for? build, test, bench or bench-rest" ;;
 esac
 
 # The benches that count instructions hand their work to a runner of the very same version as the library.
