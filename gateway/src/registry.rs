@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use domain::{AppNumber, Audience, Deliver, GroupId, SessionId, UserId, record};
+use domain::{AppNumber, Audience, Deliver, SessionId, UserId, record};
 use parking_lot::{Mutex, RwLock};
 
 use crate::config::{Config, Platform};
@@ -122,12 +122,8 @@ impl Hub {
     /// The session of a new connection.
     pub(crate) fn open(&self, now: Instant) -> Hold {
         let id = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
-        let inner = Inner {
-            session: Session::new(self.live.load_full(), now),
-            waker: None,
-            connection: 0,
-            wants: None,
-        };
+        let inner =
+            Inner { session: Session::new(self.live.load_full(), now), waker: None, connection: 0, wants: None };
         let slot = Arc::new(Slot { id, leased: AtomicBool::new(false), inner: Mutex::new(inner) });
         self.session_shard(id).lock().insert(id, Arc::clone(&slot));
         if self.stopping.load(Ordering::SeqCst) {

@@ -4,7 +4,7 @@ use crate::dialect::Fault;
 
 /// A cursor as it is answered.
 #[must_use]
-pub fn spell(cursor: Option<impl AsRef<[u8]>>) -> Option<String> {
+pub(crate) fn spell(cursor: Option<impl AsRef<[u8]>>) -> Option<String> {
     cursor.map(hex::encode)
 }
 
@@ -12,7 +12,7 @@ pub fn spell(cursor: Option<impl AsRef<[u8]>>) -> Option<String> {
 ///
 /// # Errors
 /// [`Fault::Field`] for what no page gave.
-pub fn read(text: Option<&str>) -> Result<Option<Vec<u8>>, Fault> {
+pub(crate) fn read(text: Option<&str>) -> Result<Option<Vec<u8>>, Fault> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     hex::decode(text).map(Some).map_err(|_| Fault::invalid("cursor", "must be one that a page gave"))
 }

@@ -12,7 +12,8 @@ use domain::record::{FileKind, Role, Silence};
 use domain::roster::{Ask, ContactChange, Friendship, Which};
 use domain::users::{NewUser, ProfileChange};
 use domain::{
-    AppNumber, BootId, Caller, ConversationId, Domain, Epoch, GroupId, GroupRef, MessageId, Seq, SessionId, UserId, UserRef,
+    AppNumber, BootId, Caller, ConversationId, Domain, Epoch, GroupId, GroupRef, MessageId, Seq, SessionId, UserId,
+    UserRef,
 };
 
 /// What a caller of one app may know, guess or steal of another one's.
@@ -147,7 +148,8 @@ async fn try_everything(world: &World, caller: &Caller, ids: Ids) -> Vec<(&'stat
         note.note("messages.recall", domain.messages.recall(caller, conversation, Seq(1)).await);
         note.note("messages.edit", domain.messages.edit(caller, conversation, Seq(1), text("mine")).await);
         note.note("messages.append", domain.messages.append(caller, conversation, Seq(1), "a", "mine").await);
-        let old = Imported { sender: note.ids.users[0], client_msg_id: "old".into(), content: text("mine"), said_at: 1 };
+        let old =
+            Imported { sender: note.ids.users[0], client_msg_id: "old".into(), content: text("mine"), said_at: 1 };
         note.note("messages.import", domain.messages.import(caller, conversation, vec![old]).await.map(|_| ()));
         let notice = domain.messages.notify(caller, outgoing(conversation, &format!("n{n}"), "mine")).await;
         note.note("messages.notify", notice.map(|_| ()));

@@ -20,11 +20,14 @@ const REPEATS: u32 = 3;
 /// A room of an app.
 type Room = (AppNumber, GroupId);
 
+/// Sessions by room.
+type Occupants = HashMap<Room, Vec<Arc<Slot>>>;
+
 /// Sessions by the rooms that they are in.
 #[derive(Debug)]
 pub(super) struct Rooms {
     hasher: RandomState,
-    shards: Box<[Mutex<HashMap<Room, Vec<Arc<Slot>>>>]>,
+    shards: Box<[Mutex<Occupants>]>,
     /// Rooms whose numbers the store has not been told.
     changed: Mutex<HashSet<Room>>,
 }
@@ -74,7 +77,7 @@ impl Rooms {
         self.shards.iter().flat_map(|shard| shard.lock().keys().copied().collect::<Vec<_>>()).collect()
     }
 
-    fn shard(&self, room: Room) -> &Mutex<HashMap<Room, Vec<Arc<Slot>>>> {
+    fn shard(&self, room: Room) -> &Mutex<Occupants> {
         &self.shards[usize::try_from(self.hasher.hash_one(room) >> 32).unwrap_or_default() % SHARDS]
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use domain::groups::{GroupChange, NewGroup};
-use domain::record::{Group as Stored, GroupKind, Member as Row, Mute, Role, User};
+use domain::record::{Group as Stored, GroupKind, JoinPolicy, Member as Row, Mute, Role, User};
 use domain::{Denial, GroupId, GroupRef, Noun, UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -70,6 +70,8 @@ pub(super) async fn create(cx: Cx, Json(request): Json<CreateRequest>) -> Reply<
     let new = NewGroup {
         name: request.name,
         kind: if request.is_super { GroupKind::Super } else { GroupKind::Private },
+        // In this system, nobody comes in by oneself.
+        join_policy: JoinPolicy::Closed,
         owner_is_member: true,
         members: members.iter().filter(|user| **user != me).map(|user| (*user, Role::Member)).collect(),
         cards: cards.filter(|(_, card)| !card.is_empty()).collect(),

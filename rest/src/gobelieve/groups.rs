@@ -2,7 +2,7 @@
 
 use domain::conversations::ViewChange;
 use domain::groups::{Added, GroupChange, MemberChange, NewGroup};
-use domain::record::{GroupKind, Mute, Role};
+use domain::record::{GroupKind, JoinPolicy, Mute, Role};
 use domain::{Caller, ConversationId, Denial, GroupId, GroupRef, Noun, UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -151,6 +151,8 @@ pub(super) async fn create(cx: Cx, Json(request): Json<CreateRequest>) -> Reply<
     let new = NewGroup {
         name: request.name,
         kind: if request.is_super { GroupKind::Super } else { GroupKind::Private },
+        // In this system, nobody comes in by oneself.
+        join_policy: JoinPolicy::Closed,
         owner: Some(owner),
         owner_is_member: cards.iter().any(|(user, _)| *user == owner),
         members: cards.iter().filter(|(user, _)| *user != owner).map(|(user, _)| (*user, Role::Member)).collect(),

@@ -1,7 +1,7 @@
 //! openim's groups: `POST /group/create_group`.
 
 use domain::groups::{NewGroup, gid_of};
-use domain::record::Role;
+use domain::record::{JoinPolicy, Role};
 use domain::{UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -92,6 +92,7 @@ async fn new_group(cx: &Cx, request: CreateRequest) -> Reply<NewGroup> {
         owner: Some(owner),
         owner_is_member: true,
         members: admins.chain(others).filter(|(user, _)| *user != owner).collect(),
+        join_policy: JoinPolicy::Approval,
         ..NewGroup::default()
     })
 }
