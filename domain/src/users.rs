@@ -266,7 +266,12 @@ pub(crate) fn seen_by(caller: &Caller, user: store::User) -> store::User {
         // How the user wants to be asked is for whoever would ask; the answer is not.
         user.settings = user.settings.map(|own| store::UserSettings {
             friend_policy: own.friend_policy,
-            auth_question: if own.friend_policy() == store::FriendPolicy::Question { own.auth_question } else { String::new() },
+            may_not_befriend: own.may_not_befriend,
+            auth_question: if own.friend_policy() == store::FriendPolicy::Question {
+                own.auth_question
+            } else {
+                String::new()
+            },
             ..store::UserSettings::default()
         });
     }

@@ -115,7 +115,7 @@ impl Users {
                 self.settle_name(app, user, &renaming, false).await?;
                 return Err(Error::Exists(Noun::Username));
             }
-            if self.names.take_over(app, Space::Username, username, was.as_ref(), target.clone()).await? {
+            if self.names.take_over(app, Space::Username, username, was.as_ref(), target).await? {
                 break;
             }
             tries.lost().await?;

@@ -20,4 +20,5 @@ mod rosters;
 mod rules;
 mod server;
 mod tables;
+mod users_across;
 mod world;

@@ -11,8 +11,8 @@ use crate::context::Cx;
 use crate::dialect::Fault;
 use crate::input::{Anywhere, Json, Query, Text};
 use crate::lenient;
-use crate::maxim::{Reply, u32_of};
 use crate::maxim::error::{at_login, at_password};
+use crate::maxim::{Reply, number_header, u32_of};
 use crate::names::number_of_user;
 
 /// A user, as the user sees it.
@@ -177,9 +177,10 @@ pub(crate) async fn delete(cx: Cx, Json(req): Json<DeleteRequest>) -> Reply<bool
     Ok(true)
 }
 
-/// A password that users must give, and admins who act for them need not.
+/// A password that users must give, admins for themselves too, and admins who act for a user need not.
 fn proof<'a>(cx: &Cx, field: &'static str, password: Option<&'a str>) -> Reply<Option<&'a str>> {
-    if password.is_none() && !cx.caller.is_privileged() {
+    let acts_for_somebody = cx.caller.is_privileged() && number_header(&cx.call, "user_id")?.is_some();
+    if password.is_none() && !acts_for_somebody {
         return Err(Fault::missing(field).into());
     }
     Ok(password)
