@@ -160,6 +160,10 @@ async fn call(mut parts: Parts, body: Bytes, arrived: Millis) -> Result<Call, Fa
     use axum::extract::FromRequestParts as _;
     let raw = RawPathParams::from_request_parts(&mut parts, &()).await;
     let raw = raw.map_err(|_| Fault::invalid("path", "is not UTF-8"))?;
+    // HTTP/2 says in another place what HTTP/1 calls the host.
+    if let Some(authority) = parts.uri.authority().and_then(|name| HeaderValue::from_str(name.as_str()).ok()) {
+        parts.headers.entry(header::HOST).or_insert(authority);
+    }
     let path_values = raw.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Ok(Call {
         peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
