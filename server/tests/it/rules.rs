@@ -128,7 +128,7 @@ fn an_apps_own_server_rules_and_files_are_kept() {
     let uploaded = server.post("/files", &[("authorization", &bearer)], &json!({ "kept": true }));
     let source = uploaded.text_at("/src");
     assert_eq!(uploaded.text_at("/src_url"), rest.url(&source));
-    assert_eq!(server.get(&source, &[]).text, r#"{"kept":true}"#);
+    assert_eq!(server.get(&source, &[]).json(), json!({ "kept": true }));
     assert!(site.path().join("data/files/7").is_dir(), "files lie in the data folder");
     assert!(rest.terminate().success());
     assert!(gateway.terminate().success());
