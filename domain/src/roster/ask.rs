@@ -118,23 +118,7 @@ impl Roster {
             self.befriend(caller, &own, &other, remark).await?;
             return Ok(Relation::Friend);
         }
-        let known = mine.relation() == Relation::Requested && theirs.relation() == Relation::Pending;
-        if !known {
-            let set = |row: &mut Contact| {
-                row.relation = Relation::Pending as i32;
-                row.reason.clone_from(&ask.reason);
-            };
-            self.change(&other, own.user, set).await?;
-        }
-        let set = |row: &mut Contact| {
-            row.relation = Relation::Requested as i32;
-            remark(row);
-        };
-        self.change(&own, own.user, set).await?;
-        if !known {
-            self.tell(caller, user, entry::tip::Kind::FriendRequested, &ask.reason).await?;
-        }
-        Ok(Relation::Requested)
+        self.ask(caller, &own, &other, &ask, remark).await
     }
 
     /// Accepts a request.
@@ -144,10 +128,18 @@ impl Roster {
     pub async fn accept(&self, caller: &Caller, user: UserId) -> Result<()> {
         let (own, other) = self.two(caller, user)?;
         match self.row(&own).await?.relation() {
-            Relation::Pending => self.befriend(caller, &own, &other, |_| ()).await,
-            Relation::Friend => Err(Error::Exists(Noun::Contact)),
-            Relation::None | Relation::Requested => Err(Error::NotFound(Noun::Request)),
+            Relation::Pending => {}
+            Relation::Friend => return Err(Error::Exists(Noun::Contact)),
+            Relation::None | Relation::Requested => return Err(Error::NotFound(Noun::Request)),
         }
+        self.change(&other, own.user, |row| row.relation = Relation::Friend as i32).await?;
+        self.change(&own, own.user, |row| become_after(row, Relation::Pending)).await?;
+        if self.row(&own).await?.relation() != Relation::Friend {
+            // It was taken back in between.
+            self.part(&own, &other).await?;
+            return Err(Error::NotFound(Noun::Request));
+        }
+        self.tell(caller, user, entry::tip::Kind::FriendAccepted, "").await
     }
 
     /// Declines a request, and tells why.
@@ -178,7 +170,44 @@ impl Roster {
         Ok(page::cut(requests, limit, |request: &FriendRequest| request.user))
     }
 
-    pub(super) async fn befriend(
+    /// Asks the other one. Two who ask each other at the same time are friends, in whatever order their rows are written.
+    async fn ask(
+        &self,
+        caller: &Caller,
+        own: &ContactKey,
+        other: &ContactKey,
+        ask: &Ask,
+        remark: impl Fn(&mut Contact),
+    ) -> Result<Relation> {
+        let set = |row: &mut Contact| match row.relation() {
+            Relation::None => {
+                row.relation = Relation::Pending as i32;
+                row.reason.clone_from(&ask.reason);
+            }
+            Relation::Requested => row.relation = Relation::Friend as i32,
+            Relation::Friend | Relation::Pending => {}
+        };
+        let theirs_is_news = self.change(other, own.user, set).await?;
+        let asked_before = self.row(own).await?.relation() == Relation::Requested;
+        let set = |row: &mut Contact| {
+            if row.relation() == Relation::None {
+                row.relation = Relation::Requested as i32;
+            }
+            become_after(row, Relation::Pending);
+            remark(row);
+        };
+        self.change(own, own.user, set).await?;
+        if self.row(own).await?.relation() == Relation::Friend {
+            self.befriend(caller, own, other, |_| ()).await?;
+            return Ok(Relation::Friend);
+        }
+        if theirs_is_news || !asked_before {
+            self.tell(caller, own.contact, entry::tip::Kind::FriendRequested, &ask.reason).await?;
+        }
+        Ok(Relation::Requested)
+    }
+
+    async fn befriend(
         &self,
         caller: &Caller,
         own: &ContactKey,
@@ -232,5 +261,12 @@ impl Roster {
                 return Err(Error::Denied(Denial::WrongAnswer));
             }
         }
+    }
+}
+
+/// Makes a friend of somebody who is in this relation now.
+fn become_after(row: &mut Contact, now: Relation) {
+    if row.relation() == now {
+        row.relation = Relation::Friend as i32;
     }
 }

@@ -373,3 +373,39 @@ async fn an_app_brings_friends_along_whatever_they_want() {
     assert_eq!(notices(&world, &alice).await, [(Kind::FriendAccepted, id(&alice))], "one notice for all");
     assert_eq!(roster.get(&alice, id(&bob)).await.unwrap().unwrap().remark, "Bobby");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_ask_each_other_at_the_same_time_are_friends() {
+    for _ in 0..50 {
+        let world = World::new().await;
+        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+        for user in [&alice, &bob] {
+            set_policy(&world, user, FriendPolicy::Confirm, "", "").await;
+        }
+        let ask = |one: &Caller, other: &Caller| {
+            let (domain, one, other) = (world.domain.clone(), one.clone(), id(other));
+            tokio::spawn(async move { domain.roster.request(&one, other, Ask::default()).await })
+        };
+        let (one, other) = (ask(&alice, &bob), ask(&bob, &alice));
+        let (one, other) = (one.await.unwrap(), other.await.unwrap());
+        assert!(one.is_ok() || other.is_ok(), "{one:?} {other:?}");
+        assert_eq!(between(&world, &alice, &bob).await, (Relation::Friend, Relation::Friend));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_taken_back_while_it_is_accepted_leaves_both_sides_alike() {
+    for _ in 0..50 {
+        let world = World::new().await;
+        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+        set_policy(&world, &bob, FriendPolicy::Confirm, "", "").await;
+        world.domain.roster.request(&alice, id(&bob), Ask::default()).await.unwrap();
+        let (domain, caller, other) = (world.domain.clone(), alice.clone(), id(&bob));
+        let back = tokio::spawn(async move { domain.roster.remove(&caller, other).await });
+        let (domain, caller, other) = (world.domain.clone(), bob.clone(), id(&alice));
+        let accepted = tokio::spawn(async move { domain.roster.accept(&caller, other).await });
+        let (back, accepted) = (back.await.unwrap(), accepted.await.unwrap());
+        let (mine, theirs) = between(&world, &alice, &bob).await;
+        assert_eq!(mine, theirs, "{back:?} {accepted:?}");
+    }
+}

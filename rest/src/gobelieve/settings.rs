@@ -97,7 +97,8 @@ impl SettingsRequest {
         let name = self.name.map(Change::Name);
         let forbidden = self.forbidden.map(Change::Forbidden);
         let do_not_disturb = self.do_not_disturb.map(Change::DoNotDisturb);
-        let first = name.or(forbidden).or(do_not_disturb).or(self.mute.map(Change::Mute));
+        let mute = self.mute.map(Change::Mute);
+        let first = name.or(forbidden).or(do_not_disturb).or(mute);
         first.ok_or_else(|| Fault::invalid("body", "must hold name, forbidden, do_not_disturb or mute"))
     }
 }
