@@ -62,9 +62,9 @@ pub use qr::JoinCode;
 pub(crate) use rooms::RoomCountKey;
 #[cfg(test)]
 pub(crate) use search::PublicGroupKey;
+pub use shared_files::NewSharedFile;
 #[cfg(test)]
 pub(crate) use shared_files::SharedFileKey;
-pub use shared_files::NewSharedFile;
 
 /// A group's own record.
 ///
@@ -320,7 +320,10 @@ enum MemberRow {
     /// A new one; when and from where on is decided with the entry's place.
     Joins(store::Member),
     /// One that is kept otherwise.
-    Changes { was: Box<store::Member>, is: Box<store::Member> },
+    Changes {
+        was: Box<store::Member>,
+        is: Box<store::Member>,
+    },
     Leaves(store::Member),
 }
 

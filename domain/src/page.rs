@@ -26,7 +26,9 @@ pub(crate) fn after_pair(cursor: Option<&[u8]>) -> Result<(u64, u64)> {
     let first = first.try_into().map(u64::from_be_bytes).ok();
     // Read with its own rules, so that nothing after the last id overflows.
     let second = if second.is_empty() { None } else { Some(after(Some(second))?) };
-    first.zip(second).ok_or_else(|| Error::Invalid { field: "cursor", message: "must be one that a page gave".to_owned() })
+    first
+        .zip(second)
+        .ok_or_else(|| Error::Invalid { field: "cursor", message: "must be one that a page gave".to_owned() })
 }
 
 /// As [`cut`], for rows that are ordered by two ids.

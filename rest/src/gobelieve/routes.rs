@@ -3,7 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Access, Gobelieve, Reply, Shape, client_groups, files, groups, messages, offline, push, rooms, settings, stores, support, tokens};
+use super::{
+    Access, Gobelieve, Reply, Shape, client_groups, files, groups, messages, offline, push, rooms, settings, stores,
+    support, tokens,
+};
 use crate::context::Cx;
 use crate::input::Input;
 use crate::route::{DELETE, GET, Methods, PATCH, POST, Route, on, public};

@@ -1,7 +1,8 @@
 //! The dialect's table.
 
 use super::{
-    Maxim, Shape, announcements, app, applications, files, group_members, group_settings, groups, invitations, messages, push, qr, roster, send, shared_files, tokens, users,
+    Maxim, Shape, announcements, app, applications, files, group_members, group_settings, groups, invitations,
+    messages, push, qr, roster, send, shared_files, tokens, users,
 };
 use crate::route::{DELETE, GET, POST, PUT, Route, on, public};
 
@@ -182,7 +183,6 @@ fn roster_routes() -> Vec<Route<Maxim>> {
     ]
 }
 
-
 const TOKEN: &str = "The token is good for `maxim_token_lifetime`. An unknown user and a wrong password are answered alike (11001). \
     With a `device_guid`, the client is among the user's devices, and the token ends when the device is removed. Push tokens are not issued.";
 
@@ -192,7 +192,8 @@ const CONVERSATION: &str = "The newest message comes first; `next_msg_id` is the
 
 const ACK: &str = "Up to `msg_id`, or everything where it is 0 or left out. Marks only rise.";
 
-const DELETE_ONE: &str = "What was said so far is hidden from the caller alone; a new message brings the conversation back, without it.";
+const DELETE_ONE: &str =
+    "What was said so far is hidden from the caller alone; a new message brings the conversation back, without it.";
 
 const NOTIFY: &str = "For admins. In users' lists it is in the conversation with the number 0, in groups it is among the messages. Without \
     `from_user_id`, the app itself says it, as user 0. Otherwise like `/message/send`, for content types 0 to 7.";
@@ -218,7 +219,8 @@ const BAN: &str = "For the owner, and for admins over plain members. `duration` 
 const BLOCK: &str = "For the owner, and for admins over plain members. Whoever is a member is removed, and nobody can come in who is on the \
     list, whoever asks. One result for each user.";
 
-const EDIT: &str = "For the owner and admins, and where `member_modify` is on any member. Answers the group as it is then.";
+const EDIT: &str =
+    "For the owner and admins, and where `member_modify` is on any member. Answers the group as it is then.";
 
 const KICK: &str = "For the owner, and for admins over plain members. One result for each user.";
 

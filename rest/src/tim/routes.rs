@@ -123,10 +123,13 @@ const REMIND: &str = "The caller's own setting, for a group, or for up to 30 use
 const UPDATE: &str = "For the owner and admins, in `Private` groups for any member. `joinOption` is for `Public` groups, `muteAllMembers` for all but \
     `Private` ones. Custom fields that are not named stay.";
 
-const MEMBERS: &str = "For members, by user. At most 100 at once, 15 where `count` is left out; `offset` skips as many.";
+const MEMBERS: &str =
+    "For members, by user. At most 100 at once, 15 where `count` is left out; `offset` skips as many.";
 
-const MUTE: &str = "For the owner, and for admins over plain members; not in `Private` groups. `muteTime` is in seconds, 0 ends it.";
+const MUTE: &str =
+    "For the owner, and for admins over plain members; not in `Private` groups. `muteTime` is in seconds, 0 ends it.";
 
 const CARD: &str = "The owner everybody's, admins plain members', everybody one's own.";
 
-const FIELDS: &str = "The owner everybody's, admins plain members', everybody one's own. Fields that are not named stay.";
+const FIELDS: &str =
+    "The owner everybody's, admins plain members', everybody one's own. Fields that are not named stay.";

@@ -229,7 +229,9 @@ async fn groups_of(cx: &Cx, entries: &[Entry]) -> Result<HashMap<u64, payload::N
     for group in entries.iter().filter_map(about).collect::<BTreeSet<u64>>() {
         let named = match cx.domain.groups.find(&cx.caller, &GroupRef::Id(GroupId(group))).await {
             Ok(found) => payload::NoticeGroup { group_id: gid_of(&found), name: found.name },
-            Err(domain::Error::NotFound(_)) => payload::NoticeGroup { group_id: group.to_string(), name: String::new() },
+            Err(domain::Error::NotFound(_)) => {
+                payload::NoticeGroup { group_id: group.to_string(), name: String::new() }
+            }
             Err(error) => return Err(error.into()),
         };
         names.insert(group, named);
