@@ -38,6 +38,7 @@ impl Stepper {
         let identity = Box::new(Identity {
             caller,
             user: UserId(1),
+            generation: 0,
             uid: "bench".into(),
             session: SessionId(1),
             device_id: "bench".into(),
