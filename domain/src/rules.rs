@@ -205,22 +205,18 @@ impl Rules {
         Ok(self.store.get(&RulesKey { app }).await?)
     }
 
+    /// Changes the rules, unless they are so already.
     pub(crate) async fn change(&self, app: AppNumber, change: impl Fn(&mut store::Rules)) -> Result<()> {
-        self.change_with(app, |rules, _| change(rules)).await
-    }
-
-    /// Changes the rules, and what else lies in their home.
-    async fn change_with(&self, app: AppNumber, change: impl Fn(&mut store::Rules, &mut Batch)) -> Result<()> {
         let key = RulesKey { app };
         let mut tries = Tries::default();
         loop {
             let before = self.read(app).await?;
             let mut after = before.clone().unwrap_or_default();
-            let mut batch = Batch::new(key.home());
-            change(&mut after, &mut batch);
-            if before.as_ref() == Some(&after) && batch.is_empty() {
+            change(&mut after);
+            if before.as_ref() == Some(&after) {
                 return Ok(());
             }
+            let mut batch = Batch::new(key.home());
             batch.expect_unchanged(&key, before.as_ref()).put(&key, &after);
             if tries.settled(self.store.commit(batch).await).await? {
                 self.fresh.invalidate(&app);

@@ -1,14 +1,18 @@
 //! Keeping the words.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use proto::store::{FilterWord, WordAction};
-use storage::{Batch, Scan};
+use storage::{Batch, Key as _, Scan};
 
 use super::fold::fold;
-use super::{FilterWordKey, Rules};
+use super::{FilterWordKey, Rules, RulesKey};
 use crate::caller::Caller;
 use crate::conversations::Page;
 use crate::error::{Error, Result};
+use crate::ids::AppNumber;
+use crate::retry::Tries;
 use crate::tables;
 
 /// Longest word, in bytes.
@@ -21,20 +25,9 @@ impl Rules {
     /// `Invalid`; `Denied(Credential)` unless the caller is privileged.
     pub async fn add_words(&self, caller: &Caller, words: &[String], action: WordAction) -> Result<()> {
         let folded = self.check(caller, words)?;
-        let app = caller.app();
-        let version = self.read(app).await?.map_or(0, |rules| rules.words_version);
-        let kept = if version == 0 { 0 } else { self.filters.get(app, version).await?.len() };
-        if kept + words.len() > self.limits.words {
-            return Err(invalid(format!("would be more than {}", self.limits.words)));
-        }
-        self.change_with(app, |rules, batch| {
-            rules.words_version += 1;
-            for (word, written) in folded.iter().zip(words) {
-                let row = FilterWord { word: written.trim().to_owned(), action: action as i32 };
-                batch.put(&FilterWordKey { app, word }, &row);
-            }
-        })
-        .await
+        let row = |written: &String| FilterWord { word: written.trim().to_owned(), action: action as i32 };
+        let rows = folded.into_iter().zip(words).map(|(word, written)| (word, Some(row(written))));
+        self.change_words(caller.app(), rows.collect()).await
     }
 
     /// Removes words; those that are not there are passed over.
@@ -43,14 +36,45 @@ impl Rules {
     /// `Invalid`; `Denied(Credential)` unless the caller is privileged.
     pub async fn remove_words(&self, caller: &Caller, words: &[String]) -> Result<()> {
         let folded = self.check(caller, words)?;
-        let app = caller.app();
-        self.change_with(app, |rules, batch: &mut Batch| {
-            rules.words_version += 1;
-            for word in &folded {
-                batch.delete(&FilterWordKey { app, word });
+        self.change_words(caller.app(), folded.into_iter().map(|word| (word, None)).collect()).await
+    }
+
+    /// Puts words, and removes those without a row. One commit, which expects the rules as they were read, so that their count is right.
+    async fn change_words(&self, app: AppNumber, wanted: BTreeMap<String, Option<FilterWord>>) -> Result<()> {
+        let key = RulesKey { app };
+        let keys: Vec<_> = wanted.keys().map(|word| FilterWordKey { app, word }).collect();
+        let mut tries = Tries::default();
+        loop {
+            let before = self.read(app).await?;
+            let found = self.store.get_many(&keys).await?;
+            let mut after = before.clone().unwrap_or_default();
+            let mut batch = Batch::new(key.home());
+            for ((key, row), there) in keys.iter().zip(wanted.values()).zip(found) {
+                match (row, there) {
+                    (Some(row), there) if there.as_ref() != Some(row) => {
+                        after.words += u32::from(there.is_none());
+                        batch.put(key, row);
+                    }
+                    (None, Some(_)) => {
+                        after.words = after.words.saturating_sub(1);
+                        batch.delete(key);
+                    }
+                    _ => {}
+                }
             }
-        })
-        .await
+            if batch.is_empty() {
+                return Ok(());
+            }
+            if after.words as usize > self.limits.words {
+                return Err(invalid(format!("would be more than {}", self.limits.words)));
+            }
+            after.words_version += 1;
+            batch.expect_unchanged(&key, before.as_ref()).put(&key, &after);
+            if tries.settled(self.store.commit(batch).await).await? {
+                self.fresh.invalidate(&app);
+                return Ok(());
+            }
+        }
     }
 
     /// The words, in the order of their spelling.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::messages::Outgoing;
-use domain::record::{Silence, Webhook, WordAction};
+use domain::record::{AppSettings, Silence, Webhook, WordAction};
 use domain::rules::SendLimit;
 use domain::webhooks::Carry;
-use domain::{Caller, ConversationId, Denial, Error, Result, Seq, entry};
+use domain::{Caller, Config, ConversationId, Denial, Error, Result, Seq, entry};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
@@ -24,7 +24,10 @@ struct Room {
 
 impl Room {
     async fn new() -> Self {
-        let world = World::new().await;
+        Self::over(World::new().await).await
+    }
+
+    async fn over(world: World) -> Self {
         let (alice, bob) = (world.user("alice").await, world.user("bob").await);
         let to = direct(&alice, &bob);
         Self { world, alice, bob, to, sent: Mutex::new(0) }
@@ -121,7 +124,8 @@ async fn what_a_dialect_keeps_beside_shows_no_word_either() {
 
 #[tokio::test]
 async fn words_are_listed_and_removed() {
-    let room = Room::new().await;
+    let config = Config { filter_words: 6, ..Config::default() };
+    let room = Room::over(World::with(AppSettings::default(), config).await).await;
     let rules = &room.world.domain.rules;
     room.add(&["b", "C", "a"], WordAction::Reject).await;
     room.add(&["c", "d"], WordAction::Mask).await;
@@ -135,6 +139,11 @@ async fn words_are_listed_and_removed() {
     assert_eq!((of(&rest), rest.next), (vec![("d".to_owned(), mask)], None));
 
     rules.remove_words(&room.world.server, &["A".into(), "unknown".into()]).await.unwrap();
+    let full = (0..4).map(|n| format!("word {n}")).collect::<Vec<_>>();
+    let refused = rules.add_words(&room.world.server, &full, reject).await;
+    assert!(matches!(refused, Err(Error::Invalid { field: "words", .. })), "three are there, and six may be");
+    rules.add_words(&room.world.server, &full[..3], reject).await.unwrap();
+    rules.remove_words(&room.world.server, &full[..3]).await.unwrap();
     room.say(&room.alice, "a").await.unwrap();
     assert!(censored(&room.say(&room.alice, "b").await));
     for words in [vec![], vec![" ".to_owned()], vec!["x".repeat(129)], vec!["w".to_owned(); 1_001]] {
