@@ -5,7 +5,7 @@
 
 mod object;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -150,7 +150,9 @@ pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let value = serde_path_to_error::deserialize(Object(&mut reader)).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
-        if inner.is_data() { field(&path, &inner.to_string()) } else { Fault::Malformed(inner.to_string()) }
+        // What is no JSON at all is told from a value that a field cannot be: serde_json calls a list for an enum a syntax error.
+        let is_json = inner.is_data() || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        if is_json { field(&path, &inner.to_string()) } else { Fault::Malformed(inner.to_string()) }
     })?;
     reader.end().map_err(|error| Fault::Malformed(error.to_string()))?;
     Ok(value)

@@ -11,7 +11,18 @@ use crate::world::{Answer, World};
 
 /// What dialects call a field of the request where they do not use its own name.
 const SPELLED: &[(&str, &str)] =
-    &[("group_id", "group"), ("user_id", "user"), ("msgid", "message"), ("secret", "Secret"), ("userID", "username")];
+    &[("group_id", "group"), ("user_id", "user"), ("msgid", "message"), ("userID", "username"), ("content", "Elem")];
+
+/// How each dialect's answer shows that a parameter is wrong, and not something else.
+const PARAMETER: &[(&str, &str)] = &[
+    ("tenured", "\"9999\""),
+    ("openim", "\"errCode\":400"),
+    ("openim", "\"errCode\":403"),
+    ("gobelieve", "invalid param"),
+    ("tim", "\"code\":10004"),
+    ("tim", "\"code\":60003"),
+    ("maxim", "\"code\":10002"),
+];
 
 #[tokio::test]
 async fn a_spoiled_field_is_named() {
@@ -100,7 +111,9 @@ fn spoiled_field(map: &Map<String, Value>, field: &str) -> Vec<(String, &'static
         (field.to_owned(), "an object", with(json!({ "x": {} }))),
     ];
     if let Some(inner @ (Value::Object(_) | Value::Array(_))) = map.get(field) {
-        all.extend(spoiled(inner).into_iter().map(|(inner, what, value)| (inner, what, with(value))));
+        all.extend(
+            spoiled(inner).into_iter().map(|(inner, what, value)| (format!("{field}.{inner}"), what, with(value))),
+        );
     }
     all
 }
@@ -116,9 +129,14 @@ fn judge(dialect: &str, field: &str, what: &str, answer: &Answer) -> Option<Stri
         Err(_) if answer.status < 400 => false,
         Err(problem) => return Some(format!("{field} is {what}: {problem}")),
     };
-    let spelled = SPELLED.iter().filter(|(name, _)| *name == field).map(|(_, spelled)| *spelled);
-    let named = answer.text.contains(field) || spelled.into_iter().any(|name| answer.text.contains(name));
+    let text = answer.text.to_lowercase();
+    // The field, or what it is in.
+    let named = field.split('.').any(|part| {
+        let spelled = SPELLED.iter().filter(|(name, _)| *name == part).map(|(_, spelled)| *spelled);
+        spelled.chain([part]).any(|name| text.contains(&name.to_lowercase()))
+    });
     // What is not of the right form at all has to be named; other values may be refused for what they lead to.
-    let formal = ["a list", "an object"].contains(&what) && !answer.text.contains("JSON");
+    let parameter = PARAMETER.iter().any(|(of, sign)| *of == dialect && answer.text.contains(sign));
+    let formal = ["a list", "an object"].contains(&what) && parameter;
     (refused && formal && !named).then(|| format!("{field} is {what}: it is not named: {}", answer.text))
 }

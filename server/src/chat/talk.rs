@@ -36,6 +36,8 @@ pub(super) struct Talk {
     mine: HashSet<String>,
     sending: JoinSet<linnet_sdk::Result<Sent>>,
     synced: bool,
+    /// The connection is lost, and that has been said.
+    away: bool,
     typing_told: Option<Instant>,
     typing_shown: Option<(u64, Instant)>,
 }
@@ -67,6 +69,7 @@ impl Talk {
             mine: HashSet::new(),
             sending: JoinSet::new(),
             synced: false,
+            away: false,
             typing_told: None,
             typing_shown: None,
         }
@@ -194,13 +197,17 @@ impl Talk {
     async fn event(&mut self, event: Event) {
         match event {
             Event::Connected { resumed, .. } => {
-                self.screen.note(if resumed { "connected again" } else { "connected" });
+                let again = std::mem::take(&mut self.away) || resumed;
+                self.screen.note(if again { "connected again" } else { "connected" });
                 if !resumed && self.synced {
                     self.watch().await;
                 }
             }
-            Event::Disconnected { reason, retry_in } => {
-                self.screen.problem(&format!("disconnected: {reason}; trying again in {retry_in:.1?}"));
+            Event::Disconnected { reason, .. } if !self.away => {
+                // Said once: the client goes on trying, and says when it is back.
+                self.away = true;
+                let reason = reason.split(": http").next().unwrap_or_default();
+                self.screen.problem(&format!("disconnected: {reason}; trying again"));
             }
             Event::Synced => self.synced = true,
             Event::Entry(delivered) => self.delivered(&delivered).await,
