@@ -188,6 +188,17 @@ pub(crate) fn presences(states: &[(UserId, State)]) -> wire::PresenceList {
     wire::PresenceList { presences }
 }
 
+pub(crate) fn devices(from: Vec<record::Device>) -> wire::DeviceList {
+    let device = |from: record::Device| wire::Device {
+        id: from.device_id,
+        platform: i32::try_from(from.platform).unwrap_or_default(),
+        client: from.client,
+        first_seen: from.first_seen,
+        last_seen: from.last_seen,
+    };
+    wire::DeviceList { devices: from.into_iter().map(device).collect() }
+}
+
 /// What anyone in the app may know of a user.
 pub(crate) fn user(from: &record::User) -> wire::User {
     let profile = from.profile.clone().unwrap_or_default();

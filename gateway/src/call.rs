@@ -96,6 +96,15 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
             Ok(Body::UserList(wire::UserList { users }))
         }
         Request::UpdateProfile(change) => ok(domain.users.update(caller, caller.user()?, *change).await.map(drop)),
+        Request::SearchUsers { by, text } => {
+            let found = domain.users.search(caller, by, &text).await?;
+            Ok(Body::UserList(wire::UserList { users: found.iter().map(answer::user).collect() }))
+        }
+        Request::ListDevices => {
+            let devices = domain.devices.list(caller, caller.user()?).await?;
+            Ok(Body::DeviceList(answer::devices(devices)))
+        }
+        Request::RemoveDevice(id) => ok(domain.devices.remove(caller, caller.user()?, &id).await),
         Request::ListRoster(page) => list_roster(cx, &page).await,
         Request::RequestFriend { user, ask } => ok(domain.roster.request(caller, user, *ask).await.map(|_| ())),
         Request::AcceptFriend(user) => ok(domain.roster.accept(caller, user).await),
@@ -129,6 +138,23 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
         Request::LeaveGroup(group) => ok(domain.groups.leave(caller, group).await),
         Request::ListMembers { group, page } => list_members(cx, group, &page).await,
         Request::ListGroups(page) => list_groups(cx, &page).await,
+        Request::UpdateMember { group, user, change } => {
+            ok(domain.groups.update_member(caller, group, user, *change).await.map(drop))
+        }
+        Request::TransferGroup { group, user } => ok(domain.groups.transfer(caller, group, user).await.map(drop)),
+        Request::BlockMembers { group, users, blocked } => {
+            let results = if blocked {
+                domain.groups.block(caller, group, &users).await?
+            } else {
+                domain.groups.unblock(caller, group, &users).await?
+            };
+            // As with members who are added: the first who cannot be blocked fails the request, the others are.
+            ok(results.into_iter().try_for_each(|(_, result)| result))
+        }
+        Request::SearchGroups { beginning, page } => {
+            let found = domain.groups.search(caller, &beginning, page.cursor.as_deref(), page.limit).await?;
+            group_page(cx, found).await
+        }
         Request::BindPush(binding) => bind_push(cx, binding).await,
         Request::SetBadge(badge) => ok(domain.push.set_badge(caller, badge).await),
     }
@@ -236,7 +262,11 @@ async fn list_members(cx: &Context, group: GroupId, page: &PageOf) -> Result<Bod
 }
 
 async fn list_groups(cx: &Context, page: &PageOf) -> Result<Body, Error> {
-    let Page { items, next } = cx.domain.groups.list(&cx.caller, page.cursor.as_deref(), page.limit).await?;
+    group_page(cx, cx.domain.groups.list(&cx.caller, page.cursor.as_deref(), page.limit).await?).await
+}
+
+async fn group_page(cx: &Context, page: Page<domain::record::Group>) -> Result<Body, Error> {
+    let Page { items, next } = page;
     let mut groups = Vec::with_capacity(items.len());
     for group in &items {
         groups.push(with_role(cx, group).await?);

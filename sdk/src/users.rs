@@ -1,10 +1,11 @@
 //! Users: finding them, and the caller's own profile.
 
 use proto::wire::frame::Body;
-use proto::wire::{self, FindUsers, UpdateProfile};
+use proto::wire::{self, FindUsers, SearchUsers, UpdateProfile, search_users};
 
 use crate::client::Client;
 use crate::error::Result;
+use crate::presence::Platform;
 
 /// A user as everybody sees them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,6 +53,41 @@ impl From<wire::User> for User {
     }
 }
 
+/// What users are searched by. All are compared as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Search {
+    /// The name to show.
+    Name,
+    /// The phone number.
+    Mobile,
+    /// The mail address, in either case of its letters.
+    Email,
+}
+
+/// What a user logged in from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// The installation's own id.
+    pub id: String,
+    /// What kind of device it is.
+    pub platform: Platform,
+    /// Name and version of the app and SDK.
+    pub client: String,
+    /// Unix milliseconds of the first login.
+    pub first_seen: i64,
+    /// Unix milliseconds of the last login.
+    pub last_seen: i64,
+}
+
+impl From<wire::Device> for Device {
+    fn from(wire: wire::Device) -> Self {
+        let platform = wire.platform();
+        let wire::Device { id, client, first_seen, last_seen, .. } = wire;
+        Self { id, platform, client, first_seen, last_seen }
+    }
+}
+
 /// Changes to the caller's own profile. `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileChange {
@@ -73,6 +109,28 @@ impl Client {
         let uids = uids.iter().map(|&uid| uid.to_owned()).collect();
         let list = answer!(self, Body::FindUsers(FindUsers { ids: ids.to_vec(), uids }), UserList);
         Ok(list.users.into_iter().map(User::from).collect())
+    }
+
+    /// Users who have exactly this name, number or address, by id; at most 200.
+    pub async fn search_users(&self, by: Search, text: &str) -> Result<Vec<User>> {
+        let by = match by {
+            Search::Name => search_users::By::Name,
+            Search::Mobile => search_users::By::Mobile,
+            Search::Email => search_users::By::Email,
+        };
+        let list = answer!(self, Body::SearchUsers(SearchUsers { by: by.into(), text: text.to_owned() }), UserList);
+        Ok(list.users.into_iter().map(User::from).collect())
+    }
+
+    /// The caller's own devices.
+    pub async fn devices(&self) -> Result<Vec<Device>> {
+        let list = answer!(self, Body::ListDevices(wire::ListDevices {}), DeviceList);
+        Ok(list.devices.into_iter().map(Device::from).collect())
+    }
+
+    /// Forgets one of the caller's own devices and ends its sessions. It is on the list again once it logs in.
+    pub async fn remove_device(&self, id: &str) -> Result<()> {
+        self.ask_ok(Body::RemoveDevice(wire::RemoveDevice { id: id.to_owned() })).await
     }
 
     /// Changes the caller's own profile.

@@ -7,17 +7,19 @@ mod fake;
 
 use fake::Fake;
 use linnet_sdk::{
-    Client, ContactChange, ConversationChange, ConversationId, Error, FriendRequest, Gender, GroupChange, NewGroup,
-    Mute, Options, Outgoing, Platform, ProfileChange, PushProvider, Range, Target, Transport, content,
+    Client, ContactChange, ConversationChange, ConversationId, Error, FriendRequest, Gender, GroupChange, MemberChange,
+    Mute, NewGroup, Options, Outgoing, Platform, ProfileChange, PushProvider, Range, Role, Search, Target, Transport,
+    content,
 };
 
 const C: ConversationId = ConversationId::Group(900);
 
 /// Commands that the session says by itself, or that the gateway says.
-const NOT_CALLS: [&str; 24] = [
+const NOT_CALLS: [&str; 26] = [
     "Hello",
     "Welcome",
     "Resume",
+    "Resync",
     "Ping",
     "Pong",
     "Kicked",
@@ -35,6 +37,7 @@ const NOT_CALLS: [&str; 24] = [
     "ReceiptList",
     "PresenceList",
     "UserList",
+    "DeviceList",
     "RosterPage",
     "Group",
     "MemberPage",
@@ -65,6 +68,9 @@ async fn every_command_is_reachable() {
     assert_eq!((presence.user, presence.online, &presence.platforms[..]), (5, true, &[Platform::Android][..]));
     assert_eq!(client.subscribe_presence(&[5]).await.unwrap().len(), 1);
     assert_eq!(client.find_users(&[1], &[]).await.unwrap()[0].uid, "alice");
+    client.search_users(Search::Mobile, "138").await.unwrap();
+    client.devices().await.unwrap();
+    client.remove_device("phone").await.unwrap();
     client.update_profile(ProfileChange { gender: Some(Gender::Female), ..Default::default() }).await.unwrap();
     client.roster(None, 10).await.unwrap();
     let request = FriendRequest { reason: "hi".to_owned(), ..FriendRequest::default() };
@@ -81,6 +87,10 @@ async fn every_command_is_reachable() {
     client.update_group(900, GroupChange { name: Some("h".to_owned()), ..Default::default() }).await.unwrap();
     client.add_members(900, &[2]).await.unwrap();
     client.remove_members(900, &[2]).await.unwrap();
+    client.update_member(900, 2, MemberChange { role: Some(Role::Admin), ..Default::default() }).await.unwrap();
+    client.block_members(900, &[2], true).await.unwrap();
+    client.transfer_group(900, 2).await.unwrap();
+    client.search_groups("g", None, 0).await.unwrap();
     client.join_group(900).await.unwrap();
     client.leave_group(900).await.unwrap();
     client.dismiss_group(900).await.unwrap();

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use domain::conversations::{Have, ViewChange};
-use domain::groups::{GroupChange, NewGroup};
+use domain::groups::{GroupChange, MemberChange, NewGroup};
 use domain::messages::{Chain, HistoryRange, Outgoing};
-use domain::roster::{Ask, ContactChange};
-use domain::users::ProfileChange;
 use domain::push::Binding;
-use domain::record::{Mute, PushProvider};
+use domain::record::{Mute, PushProvider, Role};
+use domain::roster::{Ask, ContactChange};
+use domain::users::{ProfileChange, Search};
 use domain::{ConversationId, Epoch, GroupId, GroupRef, Seq, UserId, UserRef};
 use proto::{entry, wire};
 use wire::frame::Body;
@@ -32,37 +32,111 @@ const MOST_SYNC_ENTRIES: usize = 200;
 pub enum Request {
     /// A message, and what it must not overtake.
     Send(Box<Outgoing>, Chain),
-    Recall { conversation: ConversationId, seq: Seq },
-    Edit { conversation: ConversationId, seq: Seq, content: Box<entry::Content> },
-    History { conversation: ConversationId, range: HistoryRange },
-    Sync { have: HashMap<ConversationId, Have>, page: PageOf, entries: usize },
+    Recall {
+        conversation: ConversationId,
+        seq: Seq,
+    },
+    Edit {
+        conversation: ConversationId,
+        seq: Seq,
+        content: Box<entry::Content>,
+    },
+    History {
+        conversation: ConversationId,
+        range: HistoryRange,
+    },
+    Sync {
+        have: HashMap<ConversationId, Have>,
+        page: PageOf,
+        entries: usize,
+    },
     ListConversations(PageOf),
-    Read { conversation: ConversationId, seq: Seq },
-    UpdateConversation { conversation: ConversationId, change: ViewChange },
+    Read {
+        conversation: ConversationId,
+        seq: Seq,
+    },
+    UpdateConversation {
+        conversation: ConversationId,
+        change: ViewChange,
+    },
     DeleteConversation(ConversationId),
-    Receipts { conversation: ConversationId, seq: Seq },
-    Typing { conversation: ConversationId, active: bool },
+    Receipts {
+        conversation: ConversationId,
+        seq: Seq,
+    },
+    Typing {
+        conversation: ConversationId,
+        active: bool,
+    },
     PresenceQuery(Vec<UserId>),
     PresenceSubscribe(Vec<UserId>),
     FindUsers(Vec<UserRef>),
     UpdateProfile(Box<ProfileChange>),
+    SearchUsers {
+        by: Search,
+        text: String,
+    },
+    ListDevices,
+    RemoveDevice(String),
     ListRoster(PageOf),
-    RequestFriend { user: UserId, ask: Box<Ask> },
+    RequestFriend {
+        user: UserId,
+        ask: Box<Ask>,
+    },
     AcceptFriend(UserId),
-    DeclineFriend { user: UserId, reason: String },
+    DeclineFriend {
+        user: UserId,
+        reason: String,
+    },
     RemoveFriend(UserId),
-    Block { user: UserId, blocked: bool },
-    UpdateContact { user: UserId, change: Box<ContactChange> },
+    Block {
+        user: UserId,
+        blocked: bool,
+    },
+    UpdateContact {
+        user: UserId,
+        change: Box<ContactChange>,
+    },
     CreateGroup(Box<NewGroup>),
     GetGroup(GroupRef),
-    UpdateGroup { group: GroupId, change: Box<GroupChange> },
+    UpdateGroup {
+        group: GroupId,
+        change: Box<GroupChange>,
+    },
     DismissGroup(GroupId),
-    AddMembers { group: GroupId, users: Vec<UserId> },
-    RemoveMembers { group: GroupId, users: Vec<UserId> },
+    AddMembers {
+        group: GroupId,
+        users: Vec<UserId>,
+    },
+    RemoveMembers {
+        group: GroupId,
+        users: Vec<UserId>,
+    },
     JoinGroup(GroupId),
     LeaveGroup(GroupId),
-    ListMembers { group: GroupId, page: PageOf },
+    ListMembers {
+        group: GroupId,
+        page: PageOf,
+    },
     ListGroups(PageOf),
+    UpdateMember {
+        group: GroupId,
+        user: UserId,
+        change: Box<MemberChange>,
+    },
+    TransferGroup {
+        group: GroupId,
+        user: UserId,
+    },
+    BlockMembers {
+        group: GroupId,
+        users: Vec<UserId>,
+        blocked: bool,
+    },
+    SearchGroups {
+        beginning: String,
+        page: PageOf,
+    },
     /// `None` ends pushes to the device.
     BindPush(Option<Box<Binding>>),
     SetBadge(u32),
@@ -97,6 +171,9 @@ impl Request {
             Self::PresenceSubscribe(_) => "presence_subscribe",
             Self::FindUsers(_) => "find_users",
             Self::UpdateProfile(_) => "update_profile",
+            Self::SearchUsers { .. } => "search_users",
+            Self::ListDevices => "list_devices",
+            Self::RemoveDevice(_) => "remove_device",
             Self::ListRoster(_) => "list_roster",
             Self::RequestFriend { .. } => "request_friend",
             Self::AcceptFriend(_) => "accept_friend",
@@ -114,6 +191,10 @@ impl Request {
             Self::LeaveGroup(_) => "leave_group",
             Self::ListMembers { .. } => "list_members",
             Self::ListGroups(_) => "list_groups",
+            Self::UpdateMember { .. } => "update_member",
+            Self::TransferGroup { .. } => "transfer_group",
+            Self::BlockMembers { .. } => "block_members",
+            Self::SearchGroups { .. } => "search_groups",
             Self::BindPush(_) => "bind_push",
             Self::SetBadge(_) => "set_badge",
         }
@@ -129,9 +210,12 @@ impl Request {
                 | Self::ListConversations(_)
                 | Self::Receipts { .. }
                 | Self::FindUsers(_)
+                | Self::SearchUsers { .. }
+                | Self::ListDevices
                 | Self::ListRoster(_)
                 | Self::ListMembers { .. }
                 | Self::ListGroups(_)
+                | Self::SearchGroups { .. }
         )
     }
 
@@ -203,6 +287,9 @@ impl Request {
                 extension: update.extension,
                 ..ProfileChange::default()
             })),
+            Body::SearchUsers(search) => Self::SearchUsers { by: searched_by(search.by)?, text: search.text },
+            Body::ListDevices(_) => Self::ListDevices,
+            Body::RemoveDevice(remove) => Self::RemoveDevice(remove.id),
             Body::ListRoster(list) => Self::ListRoster(page(list.cursor, list.limit, MOST_ROWS)),
             Body::RequestFriend(request) => {
                 let wire::RequestFriend { user: of, reason, remark, answer } = request;
@@ -226,6 +313,10 @@ impl Request {
                     avatar: update.avatar,
                     introduction: update.introduction,
                     announcement: update.announcement,
+                    muted_until: update.muted_until,
+                    members_may_invite: update.members_may_invite,
+                    members_may_edit: update.members_may_edit,
+                    history_visible: update.history_visible,
                     ..GroupChange::default()
                 }),
             },
@@ -242,6 +333,25 @@ impl Request {
                 Self::ListMembers { group: group(list.id)?, page: page(list.cursor, list.limit, MOST_MEMBERS) }
             }
             Body::ListGroups(list) => Self::ListGroups(page(list.cursor, list.limit, MOST_ROWS)),
+            Body::UpdateMember(update) => Self::UpdateMember {
+                group: group(update.group)?,
+                user: user(update.user)?,
+                change: Box::new(MemberChange {
+                    role: update.role.map(role).transpose()?,
+                    card: update.card,
+                    muted_until: update.muted_until,
+                    ..MemberChange::default()
+                }),
+            },
+            Body::TransferGroup(to) => Self::TransferGroup { group: group(to.id)?, user: user(to.user)? },
+            Body::BlockMembers(block) => {
+                let (group, users) = (group(block.id)?, users(&block.users, MOST_MEMBERS)?);
+                Self::BlockMembers { group, users, blocked: block.blocked }
+            }
+            Body::SearchGroups(search) => {
+                let page = page(search.cursor, search.limit, MOST_ROWS);
+                Self::SearchGroups { beginning: search.beginning, page }
+            }
             Body::BindPush(bind) if bind.token.is_empty() => Self::BindPush(None),
             Body::BindPush(bind) => Self::BindPush(Some(Box::new(binding(bind)?))),
             Body::SetBadge(set) => Self::SetBadge(set.badge),
@@ -268,11 +378,21 @@ impl Request {
             | Body::ReceiptList(_)
             | Body::PresenceList(_)
             | Body::UserList(_)
+            | Body::DeviceList(_)
             | Body::RosterPage(_)
             | Body::Group(_)
             | Body::MemberPage(_)
             | Body::GroupPage(_) => return Err(coded(wire::error::Code::Unsupported, "this is no request")),
         })
+    }
+}
+
+fn searched_by(by: i32) -> Result<Search, wire::Error> {
+    match wire::search_users::By::try_from(by) {
+        Ok(wire::search_users::By::Name) => Ok(Search::Name),
+        Ok(wire::search_users::By::Mobile) => Ok(Search::Mobile),
+        Ok(wire::search_users::By::Email) => Ok(Search::Email),
+        Err(_) => Err(invalid("by", "is no such choice")),
     }
 }
 
@@ -297,6 +417,15 @@ fn binding(bind: wire::BindPush) -> Result<Binding, wire::Error> {
 /// The record and the contract have the same numbers.
 fn mute(number: i32) -> Result<Mute, wire::Error> {
     Mute::try_from(number).map_err(|_| invalid("mute", "is no such choice"))
+}
+
+/// A role that can be given; ownership is handed over in another way.
+fn role(number: i32) -> Result<Role, wire::Error> {
+    match wire::GroupRole::try_from(number) {
+        Ok(wire::GroupRole::Member) => Ok(Role::Member),
+        Ok(wire::GroupRole::Admin) => Ok(Role::Admin),
+        Ok(wire::GroupRole::None | wire::GroupRole::Owner) | Err(_) => Err(invalid("role", "must be MEMBER or ADMIN")),
+    }
 }
 
 fn seq(seq: u64) -> Result<Seq, wire::Error> {

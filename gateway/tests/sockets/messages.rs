@@ -233,6 +233,14 @@ async fn groups_and_rosters_are_kept_over_the_wire() {
         panic!("no page")
     };
     assert_eq!((page.groups.len(), page.groups[0].role()), (1, wire::GroupRole::Member));
+    let silence = wire::UpdateMember { group: group.id, user: bob.id.0, muted_until: Some(-1), ..Default::default() };
+    assert!(matches!(one.ask(Body::UpdateMember(silence)).await, Body::Ok(_)));
+    match other.ask(said(conversation, "y", "am I heard?")).await {
+        Body::Error(error) => assert_eq!(error.code(), Code::Denied),
+        body => panic!("{body:?}"),
+    }
+    let search = wire::SearchGroups { beginning: "g".into(), ..Default::default() };
+    assert!(matches!(other.ask(Body::SearchGroups(search)).await, Body::GroupPage(page) if page.groups.is_empty()));
     assert!(matches!(other.ask(Body::LeaveGroup(wire::LeaveGroup { id: group.id })).await, Body::Ok(_)));
     match other.ask(said(conversation, "x", "still here?")).await {
         Body::Error(error) => assert_eq!(error.code(), Code::Denied),
@@ -247,4 +255,13 @@ async fn groups_and_rosters_are_kept_over_the_wire() {
     let find = wire::FindUsers { ids: vec![bob.id.0], uids: vec!["alice".into(), "nobody".into()] };
     let Body::UserList(list) = one.ask(Body::FindUsers(find)).await else { panic!("no users") };
     assert_eq!(list.users.len(), 2);
+    let named = wire::UpdateProfile { name: Some("Bob the Builder".into()), ..Default::default() };
+    assert!(matches!(other.ask(Body::UpdateProfile(named)).await, Body::Ok(_)));
+    let search = wire::SearchUsers { text: "Bob the Builder".into(), ..Default::default() };
+    let Body::UserList(list) = one.ask(Body::SearchUsers(search)).await else { panic!("no users") };
+    assert_eq!(list.users.iter().map(|user| user.id).collect::<Vec<_>>(), [bob.id.0]);
+    let Body::DeviceList(list) = one.ask(Body::ListDevices(wire::ListDevices {})).await else { panic!("no devices") };
+    assert_eq!(list.devices.len(), 1);
+    let unknown = one.ask(Body::RemoveDevice(wire::RemoveDevice { id: "toaster".into() })).await;
+    assert!(matches!(unknown, Body::Error(error) if error.code() == Code::NotFound));
 }

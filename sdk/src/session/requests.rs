@@ -50,12 +50,16 @@ impl Repetition {
             | Body::PresenceSubscribe(_)
             | Body::FindUsers(_)
             | Body::UpdateProfile(_)
+            | Body::SearchUsers(_)
+            | Body::ListDevices(_)
             | Body::ListRoster(_)
             | Body::Block(_)
             | Body::UpdateContact(_)
             | Body::GetGroup(_)
             | Body::ListMembers(_)
             | Body::ListGroups(_)
+            | Body::SearchGroups(_)
+            | Body::BlockMembers(_)
             | Body::BindPush(_)
             | Body::SetBadge(_) => Self::Harmless,
             _ => Self::Harmful,

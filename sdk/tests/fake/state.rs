@@ -302,6 +302,8 @@ fn plain_answer(command: &Body) -> Option<Body> {
         Body::Receipts(_) => Body::ReceiptList(wire::ReceiptList::default()),
         Body::PresenceQuery(query) => Body::PresenceList(presences(&query.users)),
         Body::PresenceSubscribe(query) => Body::PresenceList(presences(&query.users)),
+        Body::SearchUsers(_) => Body::UserList(wire::UserList::default()),
+        Body::ListDevices(_) => Body::DeviceList(wire::DeviceList::default()),
         Body::ListRoster(_) => Body::RosterPage(wire::RosterPage::default()),
         Body::CreateGroup(create) => Body::Group(wire::Group {
             id: 900,
@@ -310,7 +312,7 @@ fn plain_answer(command: &Body) -> Option<Body> {
             ..wire::Group::default()
         }),
         Body::GetGroup(get) => Body::Group(wire::Group { id: get.id, gid: get.gid.clone(), ..wire::Group::default() }),
-        Body::ListGroups(_) => Body::GroupPage(wire::GroupPage::default()),
+        Body::ListGroups(_) | Body::SearchGroups(_) => Body::GroupPage(wire::GroupPage::default()),
         Body::ListMembers(_) => {
             Body::MemberPage(wire::MemberPage { members: Vec::new(), next: Bytes::from_static(b"more") })
         }
@@ -322,6 +324,7 @@ fn plain_answer(command: &Body) -> Option<Body> {
         | Body::UpdateConversation(_)
         | Body::DeleteConversation(_)
         | Body::UpdateProfile(_)
+        | Body::RemoveDevice(_)
         | Body::RequestFriend(_)
         | Body::AnswerFriend(_)
         | Body::RemoveFriend(_)
@@ -329,6 +332,9 @@ fn plain_answer(command: &Body) -> Option<Body> {
         | Body::UpdateContact(_)
         | Body::UpdateGroup(_)
         | Body::DismissGroup(_)
+        | Body::UpdateMember(_)
+        | Body::TransferGroup(_)
+        | Body::BlockMembers(_)
         | Body::AddMembers(_)
         | Body::RemoveMembers(_)
         | Body::JoinGroup(_)
