@@ -28,9 +28,9 @@ pub use crate::log::{Chain, Submitted};
 pub(crate) use history::read;
 pub use history::{History, HistoryRange};
 pub use import::Imported;
-pub use sweep::Swept;
 #[cfg(test)]
 pub(crate) use prepared::PreparedKey;
+pub use sweep::Swept;
 
 /// Longest client_msg_id, in bytes.
 const CLIENT_MSG_ID_LIMIT: usize = 64;

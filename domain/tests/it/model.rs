@@ -171,8 +171,11 @@ impl Play {
             Op::Block { user, other, blocked } if user != other => {
                 let (roster, other) = (&self.world.domain.roster, id(&self.users[other]));
                 let caller = &self.users[user];
-                let real =
-                    if blocked { roster.block(caller, other).await.map(drop) } else { roster.unblock(caller, other).await };
+                let real = if blocked {
+                    roster.block(caller, other).await.map(drop)
+                } else {
+                    roster.unblock(caller, other).await
+                };
                 real.unwrap();
                 self.model.block(id(caller), other, blocked);
             }

@@ -141,7 +141,7 @@ struct CustomElem {
 #[derive(Debug)]
 pub(super) enum Said {
     /// A message.
-    Message(Parsed),
+    Message(Box<Parsed>),
     /// That these messages of the sender's are withdrawn, by their `msgID`.
     Recall(Vec<String>),
     /// That the sender has read these messages of the receiver's, by their `msgID`.
@@ -174,7 +174,7 @@ pub(super) fn read(content_type: i32, json: &str) -> Reply<Said> {
     named.mentioned.retain(|uid| uid != EVERYBODY);
     let content =
         entry::Content { kind: Some(kind), mention_all, origin: "openim".into(), raw, ..entry::Content::default() };
-    Ok(Said::Message(Parsed { content, named }))
+    Ok(Said::Message(Box::new(Parsed { content, named })))
 }
 
 /// The kinds that name nobody.
@@ -220,7 +220,7 @@ fn merged(elem: MergeElem, authors: &mut Vec<String>) -> Reply<Kind> {
     let mut items = Vec::with_capacity(elem.multi_message.len());
     for message in elem.multi_message {
         let unwrapped: Option<String> = serde_json::from_str(message.content.get()).ok();
-        let json = unwrapped.as_deref().unwrap_or(message.content.get());
+        let json = unwrapped.as_deref().unwrap_or_else(|| message.content.get());
         // What is passed on is a leaf: one that passes on others in turn is kept by its title only, so that depth is bounded.
         let kind = match message.content_type {
             MERGED => Kind::Text(entry::Text { text: self::elem::<MergeElem>(json)?.title }),

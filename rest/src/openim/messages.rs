@@ -82,7 +82,7 @@ pub(super) async fn send(cx: Cx, Bound(request): Bound<SendRequest>) -> Reply<Se
     let sender = request.sender(&cx).await?;
     let conversation = request.conversation(&cx, &sender).await?;
     match said {
-        Said::Message(parsed) => say(&cx, &request, &sender, conversation, parsed).await,
+        Said::Message(parsed) => say(&cx, &request, &sender, conversation, *parsed).await,
         Said::Recall(ids) => recall(&cx, &sender, conversation, &ids).await,
         Said::Read(ids) => mark_read(&cx, &sender, conversation, &ids).await,
     }
