@@ -188,7 +188,8 @@ async fn every_operation_says_all_that_a_caller_needs() {
                     !content.is_empty() && content.values().all(|content| content["schema"].is_object())
                 });
                 let shown = &examples[format!("{} {name}", table.dialect)]["request"];
-                assert!(reads || shown.is_null(), "{name}: no request, and yet there is one in a golden file");
+                let nothing = shown.as_object().is_none_or(serde_json::Map::is_empty);
+                assert!(reads || nothing, "{name}: no request, and yet there is one in a golden file");
                 let responses = operation["responses"].as_object().unwrap();
                 assert!(responses["200"]["description"].is_string(), "{name}: no good answer");
                 assert!(responses.len() > 1 || responses["200"].to_string().contains("anyOf"), "{name}: no errors");

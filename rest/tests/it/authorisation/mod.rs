@@ -108,10 +108,6 @@ async fn try_route(name: &str, method: &str) -> Vec<String> {
 }
 
 impl Trial {
-    async fn send(&self, credential: Option<&str>) -> Answer {
-        self.scheme.put(&self.request, credential).send(&self.world).await
-    }
-
     /// Sends the request under a credential that must be refused, and leave nothing behind. The answer, in words.
     async fn refused(&mut self, who: &str, credential: Option<&str>) -> String {
         let request = self.scheme.put(&self.request, credential);
