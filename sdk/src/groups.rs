@@ -2,8 +2,8 @@
 
 use proto::wire::frame::Body;
 use proto::wire::{
-    self, AddMembers, CreateGroup, DismissGroup, GetGroup, GroupRole, JoinGroup, LeaveGroup, ListGroups, ListMembers,
-    RemoveMembers, UpdateGroup,
+    self, AddMembers, BlockMembers, CreateGroup, DismissGroup, GetGroup, GroupRole, JoinGroup, LeaveGroup, ListGroups,
+    ListMembers, RemoveMembers, SearchGroups, TransferGroup, UpdateGroup, UpdateMember,
 };
 
 use crate::client::Client;
@@ -34,6 +34,17 @@ impl From<GroupRole> for Role {
             GroupRole::Member => Self::Member,
             GroupRole::Admin => Self::Admin,
             GroupRole::Owner => Self::Owner,
+        }
+    }
+}
+
+impl From<Role> for GroupRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::None => Self::None,
+            Role::Member => Self::Member,
+            Role::Admin => Self::Admin,
+            Role::Owner => Self::Owner,
         }
     }
 }
@@ -128,6 +139,25 @@ pub struct GroupChange {
     pub introduction: Option<String>,
     /// What its members should know.
     pub announcement: Option<String>,
+    /// Until when all but owner and admins are silent, in Unix milliseconds; 0 for not, -1 for ever.
+    pub muted_until: Option<i64>,
+    /// Whether plain members may add others.
+    pub members_may_invite: Option<bool>,
+    /// Whether plain members may change name, picture and texts.
+    pub members_may_edit: Option<bool>,
+    /// Whether new members may read what was said before.
+    pub history_visible: Option<bool>,
+}
+
+/// Changes to a member. `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemberChange {
+    /// [`Role::Member`] or [`Role::Admin`]; for the owner.
+    pub role: Option<Role>,
+    /// Name within the group.
+    pub card: Option<String>,
+    /// Until when the member is silent, in Unix milliseconds; 0 for not, -1 for ever.
+    pub muted_until: Option<i64>,
 }
 
 impl Client {
@@ -161,10 +191,44 @@ impl Client {
         Ok(Page::new(page.members.into_iter().map(Member::from), page.next))
     }
 
-    /// Changes a group's name, picture or texts.
+    /// Public groups whose names begin so, by name. `limit` is 1 to 200, 0 means 100.
+    pub async fn search_groups(&self, beginning: &str, cursor: Option<&[u8]>, limit: u32) -> Result<Page<Group>> {
+        let search = SearchGroups { beginning: beginning.to_owned(), cursor: page::cursor(cursor), limit };
+        let page = answer!(self, Body::SearchGroups(search), GroupPage);
+        Ok(Page::new(page.groups.into_iter().map(Group::from), page.next))
+    }
+
+    /// Changes a group's name, picture, texts or rules.
     pub async fn update_group(&self, group: u64, change: GroupChange) -> Result<()> {
-        let GroupChange { name, avatar, introduction, announcement } = change;
-        self.ask_ok(Body::UpdateGroup(UpdateGroup { id: group, name, avatar, introduction, announcement })).await
+        let update = UpdateGroup {
+            id: group,
+            name: change.name,
+            avatar: change.avatar,
+            introduction: change.introduction,
+            announcement: change.announcement,
+            muted_until: change.muted_until,
+            members_may_invite: change.members_may_invite,
+            members_may_edit: change.members_may_edit,
+            history_visible: change.history_visible,
+        };
+        self.ask_ok(Body::UpdateGroup(update)).await
+    }
+
+    /// Changes a member's role, name or silence.
+    pub async fn update_member(&self, group: u64, user: u64, change: MemberChange) -> Result<()> {
+        let MemberChange { role, card, muted_until } = change;
+        let role = role.map(|role| GroupRole::from(role) as i32);
+        self.ask_ok(Body::UpdateMember(UpdateMember { group, user, role, card, muted_until })).await
+    }
+
+    /// Makes another member the owner of a group that the caller owns.
+    pub async fn transfer_group(&self, group: u64, user: u64) -> Result<()> {
+        self.ask_ok(Body::TransferGroup(TransferGroup { id: group, user })).await
+    }
+
+    /// Puts users on a group's block list, or takes them off, at most 500 at once.
+    pub async fn block_members(&self, group: u64, users: &[u64], blocked: bool) -> Result<()> {
+        self.ask_ok(Body::BlockMembers(BlockMembers { id: group, users: users.to_vec(), blocked })).await
     }
 
     /// Ends a group that the caller owns.
