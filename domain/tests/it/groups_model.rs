@@ -457,7 +457,9 @@ impl Pair {
 }
 
 /// What became of each user.
-fn each<T>(results: Result<Vec<(UserId, Result<T, Error>)>, Error>) -> Answer {
+type Each<T> = Vec<(UserId, Result<T, Error>)>;
+
+fn each<T>(results: Result<Each<T>, Error>) -> Answer {
     let results = results.map_err(|error| error.to_string())?;
     let tell = |(_, result): &(UserId, Result<T, Error>)| match result {
         Ok(_) => "done".to_owned(),

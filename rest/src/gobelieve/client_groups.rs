@@ -17,7 +17,7 @@ use super::groups::{
 use super::{Error, Reply};
 use crate::context::Cx;
 use crate::input::{Json, Path, Query};
-use crate::names::{number_of_group, number_of_user, numbers_of_users};
+use crate::names::{Numbers, number_of_group, number_of_user, numbers_of_users};
 
 /// What is wanted besides.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,24 +86,17 @@ pub(super) async fn create(cx: Cx, Json(request): Json<CreateRequest>) -> Reply<
 /// `GET /client/groups`: the groups that the caller is in.
 pub(super) async fn list(cx: Cx, Query(query): Query<ListQuery>) -> Reply<Vec<Listed>> {
     let groups = cx.domain.groups.list_all(&cx.caller).await?;
-    let wants = |field: &str| query.fields.split(',').any(|each| each.trim() == field);
     let owners = numbers_of_users(&cx, groups.iter().map(|group| group.owner)).await?;
-    let ids: Vec<GroupId> = groups.iter().map(|group| GroupId(group.id)).collect();
-    let own = if wants("quiet") { cx.domain.groups.own_settings(&cx.caller, &ids).await? } else { Vec::new() };
-    let mut own = own.into_iter().map(|own| own.mute() != Mute::None);
-    let mut listed = Vec::with_capacity(groups.len());
-    for group in groups {
-        let members = if wants("members") { Some(members_of(&cx, &group).await?) } else { None };
-        listed.push(Listed {
-            id: number_of_group(&group),
-            appid: cx.caller.app().0,
-            master: owners.of(group.owner),
-            is_super: u8::from(group.kind() == GroupKind::Super),
-            members,
-            do_not_disturb: own.next(),
-            name: group.name,
-            notice: group.announcement,
-        });
+    let mut listed: Vec<Listed> = groups.iter().map(|group| Listed::of(&cx, group, &owners)).collect();
+    if query.asks_for("members") {
+        for (row, group) in listed.iter_mut().zip(&groups) {
+            row.members = Some(members_of(&cx, group).await?);
+        }
+    }
+    if query.asks_for("quiet") {
+        let ids: Vec<GroupId> = groups.iter().map(|group| GroupId(group.id)).collect();
+        let own = cx.domain.groups.own_settings(&cx.caller, &ids).await?;
+        listed.iter_mut().zip(own).for_each(|(row, own)| row.do_not_disturb = Some(own.mute() != Mute::None));
     }
     Ok(listed)
 }
@@ -163,6 +156,27 @@ pub(super) async fn patch_member(
     let request = PatchMemberRequest { mute: None, ..request };
     change_member(&cx, &cx.caller, GroupId(group.id), cx.caller.user()?, request).await?;
     Ok(true)
+}
+
+impl ListQuery {
+    fn asks_for(&self, field: &str) -> bool {
+        self.fields.split(',').any(|each| each.trim() == field)
+    }
+}
+
+impl Listed {
+    fn of(cx: &Cx, group: &Stored, owners: &Numbers) -> Self {
+        Self {
+            id: number_of_group(group),
+            appid: cx.caller.app().0,
+            master: owners.of(group.owner),
+            is_super: u8::from(group.kind() == GroupKind::Super),
+            name: group.name.clone(),
+            notice: group.announcement.clone(),
+            members: None,
+            do_not_disturb: None,
+        }
+    }
 }
 
 async fn require_self(cx: &Cx, number: u64, refusal: &'static str) -> Reply<()> {

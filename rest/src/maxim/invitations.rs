@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::applications::USUAL;
+use super::asked::Asked;
 use super::named::group_of;
 use super::outcome::UserOutcome;
 use super::paging::{PageQuery, Paged};
-use super::{Error, Reply, error};
+use super::{Reply, error};
 use crate::context::Cx;
 use crate::input::{Json, Query};
 use crate::lenient;
@@ -58,15 +59,10 @@ pub(crate) struct Invitation {
 /// `POST /group/invite`: invites users.
 pub(crate) async fn invite(cx: Cx, Json(req): Json<InviteRequest>) -> Reply<Vec<UserOutcome>> {
     let group = group_of(&cx, req.group_id).await?;
-    let asked = users_of(&cx, &req.user_list).await?;
-    let known: Vec<UserId> = asked.iter().filter_map(|(_, id)| *id).collect();
+    let asked = Asked::find(&cx, req.user_list).await?;
     let reason = req.reason.unwrap_or_default();
-    let mut outcomes = cx.domain.groups.invite(&cx.caller, group, &known, &reason).await?.into_iter();
-    let mut outcome_of = |(number, id): (u64, Option<UserId>)| {
-        let invited = id.and_then(|_| outcomes.next()).map(|(_, invited)| invited);
-        UserOutcome::of(number, invited.map_or(Err(domain::Error::NotFound(Noun::User)), outcome))
-    };
-    Ok(asked.into_iter().map(&mut outcome_of).collect())
+    let invited = cx.domain.groups.invite(&cx.caller, group, &asked.known(), &reason).await?;
+    Ok(asked.outcomes(invited.into_iter().map(|(user, invited)| (user, outcome(invited))).collect()))
 }
 
 /// `POST|PUT /group/invite/handle`: answers an invitation.
@@ -100,17 +96,6 @@ fn outcome(invited: Invited) -> Result<(), domain::Error> {
         Invited::Already => Err(domain::Error::Exists(Noun::Member)),
         Invited::Failed(error) => Err(error),
     }
-}
-
-/// The users of these numbers; `None` for a number that nobody has.
-async fn users_of(cx: &Cx, numbers: &[u64]) -> Reply<Vec<(u64, Option<UserId>)>> {
-    let most = cx.config.max_users_per_call;
-    if !(1..=most).contains(&numbers.len()) {
-        return Err(Error::parameter(format!("user_list: must name 1 to {most} users")));
-    }
-    let asked: Vec<UserRef> = numbers.iter().map(|number| UserRef::Number(*number)).collect();
-    let found = cx.domain.users.find_many(&cx.caller, &asked).await?;
-    Ok(numbers.iter().copied().zip(found.into_iter().map(|user| user.map(|user| UserId(user.id)))).collect())
 }
 
 /// Whose invitation is meant; `None` for anyone's.

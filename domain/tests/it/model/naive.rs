@@ -127,8 +127,8 @@ impl Model {
 
     pub fn set_unread(&mut self, user: UserId, at: ConversationId, count: u64) -> Result<(), No> {
         self.first(user, at).ok_or(No::Conversation)?;
-        let newest = self.counting(user, at).into_iter().rev().take(usize::try_from(count).unwrap()).last();
-        let from = newest.unwrap_or(self.last(at) + 1);
+        let newest = self.counting(user, at).into_iter().rev().take(usize::try_from(count).unwrap()).next_back();
+        let from = newest.unwrap_or_else(|| self.last(at) + 1);
         if self.unread_from.insert((user, at), from) != Some(from) {
             self.view_changed(user, at);
         }
