@@ -69,7 +69,7 @@ impl Rocks {
     }
 
     pub(crate) fn commit(&self, batch: Batch) -> Result<oneshot::Receiver<Result<()>>> {
-        self.queue.push(batch)
+        self.queue.push(batch).inspect_err(|error| metrics::committed(std::iter::once(&Err(error.clone()))))
     }
 
     pub(crate) async fn get_many(&self, addresses: &[Address]) -> Result<Vec<Option<Bytes>>> {
