@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::World;
+use crate::world::{self, World};
 use domain::apps::{Credential, Credentials, NewApp};
 use domain::users::NewUser;
 use domain::{AppNumber, Error, Noun};

@@ -1,6 +1,6 @@
 //! Groups: examples of every rule. Random operations are in `groups_model.rs`.
 
-use crate::world::{World, id};
+use crate::world::{self, World, id};
 use domain::entry::entry::Body;
 use domain::entry::tip::Kind;
 use domain::groups::{Added, GroupChange, MemberChange, NewGroup, gid_of};

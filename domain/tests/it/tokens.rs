@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{World, id, issue};
+use crate::world::{self, World, id, issue};
 use domain::record::event;
 use domain::tokens::Issue;
 use domain::users::NewUser;
