@@ -6,12 +6,14 @@
 
 use domain::entry::content::Kind;
 use domain::entry::{self, Content};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::message::plain;
 use super::payload;
+use crate::dialect::Fault;
+use crate::input::from_json;
 use crate::preview::preview;
 use crate::seconds::Seconds;
 
@@ -76,12 +78,15 @@ fn kind_of(kind: &str, payload: &str, authors: &mut Vec<String>) -> Result<Kind,
 ///
 /// # Errors
 /// What is wrong with it, for the caller to read.
-pub(super) fn parse<'a, T: Deserialize<'a>>(payload: &'a str) -> Result<T, String> {
+pub(super) fn parse<T: DeserializeOwned>(payload: &str) -> Result<T, String> {
     // serde would take a list for a struct, field by field.
     if !payload.starts_with('{') {
         return Err("payload: must be an object".to_owned());
     }
-    serde_json::from_str(payload).map_err(|error| format!("payload: {}", plain(&error)))
+    from_json(payload.as_bytes()).map_err(|fault| match fault {
+        Fault::Field { field, problem } => format!("payload.{field}: {problem}"),
+        other => format!("payload: {other}"),
+    })
 }
 
 fn image(from: payload::Image) -> entry::Image {
