@@ -467,6 +467,6 @@ mod tests {
         assert!(size_of::<Connection<Tls>>() <= 176);
         assert!(size_of::<Connection<Quic>>() <= 248);
         assert!(size_of::<crate::registry::Slot>() <= 408);
-        assert!(size_of::<Identity>() <= 96);
+        assert!(size_of::<Identity>() <= 104);
     }
 }
