@@ -157,7 +157,11 @@ impl Devices {
         let key = DeviceKey { app: caller.app(), user, device_id };
         let mut batch = Batch::new(key.home());
         // Nothing is pushed to it any more either: rows that find it by its tokens lead nowhere.
-        batch.expect(&key, State::Present).delete(&key).delete(&push::DeviceKey { app: key.app, user, device: device_id });
+        batch.expect(&key, State::Present).delete(&key).delete(&push::DeviceKey {
+            app: key.app,
+            user,
+            device: device_id,
+        });
         match self.store.commit(batch).await {
             Err(storage::Error::Conflict) => return Err(Error::NotFound(Noun::Device)),
             outcome => outcome?,

@@ -133,8 +133,7 @@ impl Domain {
         let access = Access::new(store.clone(), clock.clone());
         let kicks = Kicks::new(events.clone());
 
-        let apps =
-            apps::Apps::new(store.clone(), clock.clone(), counters.clone(), directory.clone(), kicks.clone());
+        let apps = apps::Apps::new(store.clone(), clock.clone(), counters.clone(), directory.clone(), kicks.clone());
         let users = users::Users::new(store.clone(), clock.clone(), counters.clone(), kicks.clone(), &config);
         let devices = devices::Devices::new(store.clone(), clock.clone(), kicks.clone());
         let tokens = tokens::Tokens::new(
@@ -191,8 +190,25 @@ impl Domain {
             config: config.clone(),
         });
         let support = support::Support::new(store.clone(), clock, counters, users.clone(), presence.clone(), config);
-        let services =
-            Services { apps, users, devices, tokens, roster, support, groups, messages, conversations, presence, outbox, push, files, rules, webhooks, events, store };
+        let services = Services {
+            apps,
+            users,
+            devices,
+            tokens,
+            roster,
+            support,
+            groups,
+            messages,
+            conversations,
+            presence,
+            outbox,
+            push,
+            files,
+            rules,
+            webhooks,
+            events,
+            store,
+        };
         Self(Arc::new(services))
     }
 

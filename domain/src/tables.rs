@@ -278,18 +278,20 @@ mod tests {
     use crate::counters::{CounterKey, Sequence};
     use crate::devices::DeviceKey;
     use crate::files::{FileId, FileKey};
-    use crate::groups::{AnnouncementKey, ApplicationKey, GroupKey, InvitationKey, MemberKey, RoomCountKey, SharedFileKey};
+    use crate::groups::{
+        AnnouncementKey, ApplicationKey, GroupKey, InvitationKey, MemberKey, RoomCountKey, SharedFileKey,
+    };
     use crate::groups::{BarredKey, Mark, MemberMarkKey, PublicGroupKey};
     use crate::ids::{BootId, MessageId, Seq, SessionId};
     use crate::log::{EntryKey, HeadKey, PositionKey, SentKey};
     use crate::messages::PreparedKey;
     use crate::names::{NameKey, Space};
     use crate::outbox::{OutboxKey, OutboxLineKey, Purpose};
-    use crate::push;
     use crate::presence::{BootKey, LastSeenKey, LeaseKey};
+    use crate::push;
     use crate::roster::{AttemptKey, ContactKey, FriendGroupKey, RequestKey};
-    use crate::support::{AssignmentKey, CustomerKey, StoreKey, SupporterKey};
     use crate::rules::{FilterWordKey, RulesKey, SilenceKey};
+    use crate::support::{AssignmentKey, CustomerKey, StoreKey, SupporterKey};
     use crate::tokens::{HandoverKey, TokenKey};
     use crate::users::{DepartedKey, UserKey};
     use crate::users::{UserIndexKey, Way};

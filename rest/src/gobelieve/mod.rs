@@ -96,9 +96,7 @@ impl Dialect for Gobelieve {
             Access::Server => as_server(domain, header).await,
             Access::Client => as_client(domain, header).await,
             Access::Customer => support::authenticate(domain, call, true).await,
-            Access::Either if scheme_is(header, "basic") => {
-                as_server(domain, header).await.map_err(Error::of_either)
-            }
+            Access::Either if scheme_is(header, "basic") => as_server(domain, header).await.map_err(Error::of_either),
             Access::Either => as_client(domain, header).await.map_err(Error::of_either),
         }
     }

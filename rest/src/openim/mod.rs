@@ -134,7 +134,9 @@ impl Dialect for OpenIm {
             "properties": { "errCode": { "const": 0 }, "errMsg": { "type": "string" } },
         });
         let value = match shape {
-            Shape::Data | Shape::Okay => json!({ "type": "object", "required": ["data"], "properties": { "data": value } }),
+            Shape::Data | Shape::Okay => {
+                json!({ "type": "object", "required": ["data"], "properties": { "data": value } })
+            }
             Shape::Flat => value,
         };
         json!({ "allOf": [head, value] })

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Env, Options, SliceTransform,
-    WriteBufferManager, compaction_filter::Decision,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Env, Options,
+    SliceTransform, WriteBufferManager, compaction_filter::Decision,
 };
 
 use super::disk::failed;
