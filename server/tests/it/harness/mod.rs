@@ -190,15 +190,6 @@ impl Server {
         }
     }
 
-    /// Whether it has ended by itself.
-    pub(crate) fn try_wait(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("the process can be asked")
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Everything it printed, over all its starts.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
