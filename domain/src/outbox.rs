@@ -4,7 +4,7 @@
 //! Whoever does the work then removes the row; a crash in between has it done again, so whoever is told needs an id to recognise it by.
 //!
 //! The rows lie where their entries do, so something must tell where to look. At once, that is a hint from delivery. For what hints miss,
-//! there is the app's *journal*: a line for each conversation and [`PERIOD`] in which it left a row, written before the first of them.
+//! there is the app's *journal*: a line for each conversation and `PERIOD` in which it left a row, written before the first of them.
 //! A crash between line and row leaves a line that leads nowhere, which a sweep removes. Lines of a period that is long over are removed
 //! once the conversation's outbox is empty: no commit takes so long that it could still come.
 //!
