@@ -31,11 +31,11 @@ wrk.headers["app_id"] = "bench"
 wrk.headers["access-token"] = "$token"
 LUA
 cat >"$work/send.lua" <<LUA
-local n = 0
+local n, text = 0, string.rep("x", 200)
 request = function()
   n = n + 1
   local sender = n % 100 + 1
-  local body = string.format('{"sender":%d,"receiver":%d,"content":"{\\\\"text\\\\":\\\\"%0200d\\\\"}"}', sender, sender + 100, n)
+  local body = string.format('{"sender":%d,"receiver":%d,"content":"{\\\\"text\\\\":\\\\"%s\\\\"}"}', sender, sender + 100, text)
   return wrk.format("POST", nil, {["Authorization"] = "Basic $auth", ["Content-Type"] = "application/json"}, body)
 end
 LUA
@@ -45,7 +45,7 @@ rate() {
     local out
     out="$(wrk -t1 -c"$connections" -d"${seconds}s" ${2:+-s "$2"} "$1")"
     if grep -q "Non-2xx" <<<"$out"; then echo "$out" >&2; exit 1; fi
-    awk '/Requests\/sec/ { print $2 }' <<<"$out"
+    awk '/Requests\/sec/ { print $2; found = 1 } END { exit !found }' <<<"$out"
 }
 
 printf '%-6s %12s %12s %12s %12s\n' round hello version profile send
@@ -53,7 +53,7 @@ for round in $(seq "$rounds"); do
     h="$(rate "$hello/")"
     v="$(rate "$linnet/version")"
     p="$(rate "$linnet/user/profile" "$work/profile.lua")"
-    s="$(CONNECTIONS=$connections rate "$linnet/messages/peers" "$work/send.lua")"
+    s="$(rate "$linnet/messages/peers" "$work/send.lua")"
     printf '%-6s %12s %12s %12s %12s\n' "$round" "$h" "$v" "$p" "$s"
     awk -v h="$h" -v v="$v" -v p="$p" -v s="$s" 'BEGIN { printf "%-6s %12s %12.2f %12.2f %12.2f\n", "ratio", "", v/h, p/h, s/h }'
 done
