@@ -157,6 +157,21 @@ impl Pass {
     }
 }
 
+/// Asks for an OAuth 2.0 access token: the token, and for how long it is good.
+pub(crate) async fn access_token<'a>(
+    tools: &Tools,
+    url: &str,
+    form: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<(String, Duration), Verdict> {
+    let answer = tools.ask(Request::form(url, form)).await?;
+    let body = answer.json();
+    let (Some(token), Some(lasts)) = (body["access_token"].as_str(), body["expires_in"].as_u64()) else {
+        return Err(Verdict::of_status(&answer, "no access token"));
+    };
+    // A little less than it says, so that none expires on the way.
+    Ok((token.to_owned(), Duration::from_secs(lasts.saturating_sub(60))))
+}
+
 /// Until when a notice is worth showing.
 pub(crate) fn expires(notice: &PushNotice, now: Millis) -> Millis {
     if notice.show_until > 0 { Millis(notice.show_until) } else { now.plus(SHOWN_FOR) }

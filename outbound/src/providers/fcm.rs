@@ -1,7 +1,5 @@
 //! FCM: Google's HTTP v1 API, with an OAuth token that a service account's signature is exchanged for.
 
-use std::time::Duration;
-
 use domain::Millis;
 use domain::push::Delivery;
 use domain::record::{PushChannel, PushProvider};
@@ -54,13 +52,7 @@ impl Fcm {
             });
             let assertion = self.key.sign(&self.account.private_key_id, &claims).map_err(Verdict::Refused)?;
             let form = [("grant_type", GRANT), ("assertion", assertion.as_str())];
-            let answer = tools.ask(Request::form(&self.account.token_uri, form)).await?;
-            let body = answer.json();
-            let (Some(token), Some(lasts)) = (body["access_token"].as_str(), body["expires_in"].as_u64()) else {
-                return Err(Verdict::of_status(&answer, "no access token"));
-            };
-            // A little less than it says, so that none expires on the way.
-            Ok((token.to_owned(), Duration::from_secs(lasts.saturating_sub(60))))
+            provider::access_token(tools, &self.account.token_uri, form).await
         };
         self.pass.get(now, fetch).await
     }

@@ -1,7 +1,5 @@
 //! Huawei: Push Kit's REST API, with an OAuth token for the app's id and secret.
 
-use std::time::Duration;
-
 use domain::Millis;
 use domain::push::Delivery;
 use domain::record::{PushChannel, PushProvider};
@@ -50,12 +48,7 @@ impl Huawei {
                 ("client_id", self.app.as_str()),
                 ("client_secret", &self.secret),
             ];
-            let answer = tools.ask(Request::form(format!("{}/oauth2/v3/token", self.oauth), form)).await?;
-            let body = answer.json();
-            let (Some(token), Some(lasts)) = (body["access_token"].as_str(), body["expires_in"].as_u64()) else {
-                return Err(Verdict::of_status(&answer, "no access token"));
-            };
-            Ok((token.to_owned(), Duration::from_secs(lasts.saturating_sub(60))))
+            provider::access_token(tools, &format!("{}/oauth2/v3/token", self.oauth), form).await
         };
         self.pass.get(now, fetch).await
     }
