@@ -23,7 +23,7 @@ setup-test: setup
 	@scripts/setup.sh test
 
 build: setup ## Build the release binary: target/release/linnet.
-	@$(ENV) cargo build --quiet --release --package linnet-server --bin linnet
+	@$(ENV) cargo build --release --package linnet-server --bin linnet
 
 run: build ## Build and start the server over ./data. ARGS="--tcp 0.0.0.0:5100" adds flags.
 	@exec target/release/linnet serve $(ARGS)
