@@ -1,18 +1,19 @@
 //! The parts of a running process, and how they are put together and taken apart.
 
+mod backend;
+mod background;
+mod rest;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use domain::{Clock, Domain, Outlet, record};
+use domain::{Clock, Domain};
 use gateway::{Certs, Gateway, Hub};
 use metrics_exporter_prometheus::PrometheusHandle;
-use outbound::{Http, Outbound};
-use prost::Message;
-use storage::{Bus, Store, StoreServer, Subscription};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use outbound::Http;
+use storage::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -21,34 +22,18 @@ use crate::running::{GatewayAddresses, Running};
 use crate::shutdown::{Request, Signals};
 use crate::start::Role;
 use crate::tls::{self, Identity};
-
-/// Events of other processes that may wait to be passed on.
-const BUS_CAPACITY: usize = 65_536;
+use backend::Backend;
+use background::Background;
+use rest::Rest;
 
 /// Everything that runs.
 pub(crate) struct Process {
     domain: Domain,
     store: Store,
-    owner: Option<Owner>,
+    background: Background,
     gateway: Option<Gateway>,
     rest: Option<Rest>,
     probes: Option<(SocketAddr, CancellationToken)>,
-}
-
-/// The parts of a process that owns the store: it answers for it, hears what others did, and does what is left in the outbox.
-struct Owner {
-    stop: CancellationToken,
-    socket: JoinHandle<()>,
-    listener: JoinHandle<()>,
-    outbound: Outbound,
-}
-
-/// The REST service on its socket.
-struct Rest {
-    service: rest::Service,
-    address: SocketAddr,
-    stop: CancellationToken,
-    serving: JoinHandle<std::io::Result<()>>,
 }
 
 impl Process {
@@ -58,17 +43,15 @@ impl Process {
     /// Names what could not be started.
     pub(crate) async fn start(role: Role, config: &Config, metrics: PrometheusHandle) -> Result<Self> {
         let clock = Clock::system();
-        let (domain, store, owner, gateway) = if role == Role::Rest {
-            let store = Store::connect(&config.store.remote);
-            let bus = Bus::connect(&config.store.remote);
-            // The gateway may come later than this process: until then, requests are answered 503.
-            let domain = Domain::new(store.clone(), clock.clone(), Outlet::Bus(bus), config.domain.clone());
-            install_webhooks(config, &clock, &domain);
-            (domain, store, None, None)
-        } else {
-            let (domain, store, owner, gateway) = start_owner(config, &clock).await?;
-            (domain, store, Some(owner), Some(gateway))
+        let backend = Backend::open(role, config, &clock)?;
+        let hub = (role != Role::Rest).then(|| Hub::new(config.gateway.clone()));
+        let domain = backend.domain(config, &clock, hub.as_ref()).await?;
+        domain.webhooks.install(Arc::new(outbound::Webhooks::new(Http::new(&config.outbound), clock.clone())));
+        let gateway = match hub {
+            Some(hub) => Some(start_gateway(config, &clock, &domain, hub).await?),
+            None => None,
         };
+        let background = Background::start(config, &clock, &backend, &domain)?;
         let rest = match role {
             Role::Serve | Role::Rest => Some(Rest::start(config, &domain, &clock, metrics.clone()).await?),
             Role::Gateway => None,
@@ -80,7 +63,7 @@ impl Process {
             let address = probes::start(&config.metrics.listen, metrics, domain.clone(), stop.clone()).await?;
             Some((address, stop))
         };
-        Ok(Self { domain, store, owner, gateway, rest, probes })
+        Ok(Self { domain, store: backend.store, background, gateway, rest, probes })
     }
 
     pub(crate) fn domain(&self) -> &Domain {
@@ -146,7 +129,7 @@ impl Process {
     }
 
     async fn finish(self, notice: Duration, deadline: Duration) {
-        let Self { domain, store, owner, gateway, rest, .. } = self;
+        let Self { domain, store, background, gateway, rest, .. } = self;
         tokio::time::sleep(notice).await;
         let gateway_drained = async {
             if let Some(gateway) = gateway {
@@ -160,28 +143,12 @@ impl Process {
         };
         tokio::join!(gateway_drained, rest_drained);
         // Last, so that a REST service beside this process can be answered until the end.
-        if let Some(owner) = owner {
-            owner.stop().await;
-        }
+        background.stop().await;
         drop((domain, store));
     }
 }
 
-/// Lets a process ask apps' servers about messages.
-fn install_webhooks(config: &Config, clock: &Clock, domain: &Domain) {
-    domain.webhooks.install(Arc::new(outbound::Webhooks::new(Http::new(&config.outbound), clock.clone())));
-}
-
-/// The store, its socket, and the gateway over it.
-async fn start_owner(config: &Config, clock: &Clock) -> Result<(Domain, Store, Owner, Gateway)> {
-    let directory = &config.store.rocks.directory;
-    let store = Store::open(&config.store.rocks, domain::TABLES, clock.clone())
-        .with_context(|| format!("cannot open the store in {}", directory.display()))?;
-    let bus = Bus::local();
-    let hub = Hub::new(config.gateway.clone());
-    let outlet = Outlet::Here(Arc::clone(&hub) as Arc<dyn domain::Deliver>);
-    let domain = Domain::open(store.clone(), clock.clone(), outlet, config.domain.clone()).await?;
-    install_webhooks(config, clock, &domain);
+async fn start_gateway(config: &Config, clock: &Clock, domain: &Domain, hub: Arc<Hub>) -> Result<Gateway> {
     let identity = tls::load(config).context("certificate")?;
     if identity.self_signed {
         tracing::warn!(
@@ -190,69 +157,5 @@ async fn start_owner(config: &Config, clock: &Clock) -> Result<(Domain, Store, O
         );
     }
     let certs = Certs::new(identity.chain, identity.key).context("certificate")?;
-    let gateway = Gateway::start(domain.clone(), hub, clock.clone(), Some(certs)).await.context("gateway")?;
-    let owner = Owner::start(config, clock, &store, bus, &domain)?;
-    Ok((domain, store, owner, gateway))
-}
-
-impl Owner {
-    fn start(config: &Config, clock: &Clock, store: &Store, bus: Bus, domain: &Domain) -> Result<Self> {
-        let path = config.store.server.socket.display();
-        let server = StoreServer::bind(&config.store.server)
-            .with_context(|| format!("cannot listen on the store socket {path}"))?;
-        let stop = CancellationToken::new();
-        let heard = bus.subscribe(BUS_CAPACITY);
-        let listener = tokio::spawn(pass_on(heard, domain.clone(), stop.clone()));
-        let serving = server.serve(store.clone(), bus, domain::TABLES, stop.clone().cancelled_owned());
-        let http = Http::new(&config.outbound);
-        let outbound = Outbound::start(domain.clone(), clock.clone(), http, &config.outbound);
-        Ok(Self { stop, socket: tokio::spawn(serving), listener, outbound })
-    }
-
-    async fn stop(self) {
-        self.outbound.stop().await;
-        self.stop.cancel();
-        let _ = tokio::join!(self.socket, self.listener);
-    }
-}
-
-/// Takes what other processes did to the sessions of this one.
-async fn pass_on(mut heard: Subscription, domain: Domain, stop: CancellationToken) {
-    loop {
-        let event = tokio::select! {
-            event = heard.recv() => event,
-            () = stop.cancelled() => return,
-        };
-        match event.map(record::Event::decode) {
-            Ok(Ok(event)) => domain.receive(event).await,
-            Ok(Err(error)) => tracing::warn!(%error, "another process published what is no event"),
-            Err(lagged) => {
-                tracing::warn!(missed = lagged.missed, "events of other processes were missed: devices synchronise");
-                domain.miss();
-            }
-        }
-    }
-}
-
-impl Rest {
-    async fn start(config: &Config, domain: &Domain, clock: &Clock, metrics: PrometheusHandle) -> Result<Self> {
-        let listen = &config.rest.listen;
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("rest: cannot listen on {listen}"))?;
-        let address = listener.local_addr()?;
-        let render = Arc::new(move || metrics.render());
-        let service =
-            rest::Service::new(domain.clone(), clock.clone(), config.rest.clone(), rest::Version::default(), render);
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(service.clone().serve(listener, stop.clone()));
-        Ok(Self { service, address, stop, serving })
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        match self.serving.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the REST service ended badly"),
-            Err(error) => tracing::error!(%error, "the REST service ended badly"),
-        }
-    }
+    Gateway::start(domain.clone(), hub, clock.clone(), Some(certs)).await.context("gateway")
 }

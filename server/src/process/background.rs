@@ -1,0 +1,75 @@
+//! What a process does besides answering: it shares its store, hears of other processes, and does what is left in the outbox.
+
+use anyhow::{Context, Result};
+use domain::{Clock, Domain, record};
+use outbound::{Http, Outbound};
+use prost::Message;
+use storage::{StoreServer, Subscription};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::backend::{Backend, Reach};
+use crate::config::Config;
+
+/// Events of other processes that may wait to be passed on.
+const BUS_CAPACITY: usize = 65_536;
+
+/// Tasks that run until they are told to stop.
+#[derive(Default)]
+pub(super) struct Background {
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    outbound: Option<Outbound>,
+}
+
+impl Background {
+    /// Starts what this process has to do.
+    ///
+    /// # Errors
+    /// If the store's socket cannot be bound.
+    pub(super) fn start(config: &Config, clock: &Clock, backend: &Backend, domain: &Domain) -> Result<Self> {
+        if backend.reach == Reach::Remote {
+            return Ok(Self::default());
+        }
+        let stop = CancellationToken::new();
+        let server = StoreServer::bind(&config.store.server)
+            .with_context(|| format!("cannot listen on the store socket {}", config.store.server.socket.display()))?;
+        let heard = backend.bus.subscribe(BUS_CAPACITY);
+        let serving =
+            server.serve(backend.store.clone(), backend.bus.clone(), domain::TABLES, stop.clone().cancelled_owned());
+        let tasks = vec![tokio::spawn(serving), tokio::spawn(pass_on(heard, domain.clone(), stop.clone()))];
+        let http = Http::new(&config.outbound);
+        let outbound = Outbound::start(domain.clone(), clock.clone(), http, &config.outbound);
+        Ok(Self { stop, tasks, outbound: Some(outbound) })
+    }
+
+    /// Finishes what is under way, and ends.
+    pub(super) async fn stop(self) {
+        if let Some(outbound) = self.outbound {
+            outbound.stop().await;
+        }
+        self.stop.cancel();
+        for task in self.tasks {
+            // A task that panicked has been reported by the runtime.
+            let _ = task.await;
+        }
+    }
+}
+
+/// Takes what other processes did to the sessions of this one.
+async fn pass_on(mut heard: Subscription, domain: Domain, stop: CancellationToken) {
+    loop {
+        let event = tokio::select! {
+            event = heard.recv() => event,
+            () = stop.cancelled() => return,
+        };
+        match event.map(record::Event::decode) {
+            Ok(Ok(event)) => domain.receive(event).await,
+            Ok(Err(error)) => tracing::warn!(%error, "another process published what is no event"),
+            Err(lagged) => {
+                tracing::warn!(missed = lagged.missed, "events of other processes were missed: devices synchronise");
+                domain.miss();
+            }
+        }
+    }
+}
