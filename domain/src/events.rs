@@ -49,9 +49,13 @@ impl Events {
         match &self.outlet {
             Outlet::Here(_) => self.hand_over(app, &body).await,
             Outlet::Bus(bus) => {
-                let event = store::Event { app: app.0, body: Some(body) };
-                bus.publish(event.encode_to_vec().into());
+                let event = store::Event { app: app.0, body: Some(body.clone()) };
+                bus.publish(&[], event.encode_to_vec().into());
             }
+        }
+        // Where each process works, each does what its own messages leave.
+        if self.outbox.is_shared() || matches!(self.outlet, Outlet::Here(_)) {
+            self.hint(app, &body);
         }
     }
 
@@ -59,6 +63,9 @@ impl Events {
     pub(crate) async fn receive(&self, event: store::Event) {
         if let Some(body) = event.body {
             self.hand_over(AppNumber(event.app), &body).await;
+            if !self.outbox.is_shared() && matches!(self.outlet, Outlet::Here(_)) {
+                self.hint(AppNumber(event.app), &body);
+            }
         }
     }
 
@@ -77,6 +84,10 @@ impl Events {
             // Not fatal: the entry is in the store, and the next synchronisation finds it.
             Err(error) => warn!(app = app.0, %error, "an event was dropped, for its audience could not be read"),
         }
+    }
+
+    /// Tells the worker of this process, if there is one, that an entry left something to do.
+    fn hint(&self, app: AppNumber, body: &Body) {
         if let Body::Appended(event) = body
             && event.outbox
             && let Some(conversation) = event.conversation.as_ref().and_then(ConversationId::from_wire)

@@ -11,23 +11,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use domain::{AppNumber, Caller, Clock, Domain, Outlet};
-use storage::{Bus, Store, Subscription};
+use storage::{Bus, Store};
 
 use crate::config::Config;
 
 /// How long a running server has to answer the first call.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long to wait until a server has heard what was published.
-const HEARD: Duration = Duration::from_secs(2);
-
 /// The store of this machine, opened for one command.
 #[derive(Debug)]
 pub(crate) struct Admin {
     pub(crate) domain: Domain,
     pub(crate) store: Store,
-    heard: Subscription,
-    running: bool,
+    bus: Bus,
 }
 
 impl Admin {
@@ -50,10 +46,10 @@ impl Admin {
             })?;
             (store, Bus::local())
         };
-        let heard = bus.subscribe(16);
         wait_until_ready(&store, &bus).await?;
-        let domain = Domain::open(store.clone(), Clock::system(), Outlet::Bus(bus), config.domain.clone()).await?;
-        Ok(Self { domain, store, heard, running })
+        let domain =
+            Domain::open(store.clone(), Clock::system(), Outlet::Bus(bus.clone()), config.domain.clone()).await?;
+        Ok(Self { domain, store, bus })
     }
 
     /// As [`Self::open`], for what makes sense beside a running server only.
@@ -80,11 +76,8 @@ impl Admin {
     }
 
     /// Waits until the server has heard what this command published last, so that leaving does not cut it off.
-    pub(crate) async fn flush(&mut self) {
-        if self.running {
-            // The publisher hears its own publications once the owner of the bus has them. At most once is what the bus promises.
-            let _ = tokio::time::timeout(HEARD, self.heard.recv()).await;
-        }
+    pub(crate) async fn flush(&self) {
+        self.bus.flush().await;
     }
 }
 

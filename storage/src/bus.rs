@@ -1,19 +1,48 @@
-//! The wake-up bus: tells every process that something changed. The store remains the truth.
+//! The wake-up bus: tells the other processes that something changed. The store remains the truth.
 //!
-//! A publication is a hint. It reaches every subscription of every process that shares the bus, the publisher's own included,
+//! A publication is a hint, addressed to topics. It reaches, once each, at least the processes that joined one of them,
 //! in the order of publishing as far as one publisher goes; or it is lost, and then the subscriber is told so.
+//! A process may hear more than it joined, and its own publications too: who listens has to look at what it hears.
 //! Nobody waits for a slow subscriber: its oldest publications are dropped instead.
+//!
+//! - `local`: within one process, and the subscriptions of every process;
+//! - `remote`: the bus of the process that owns the store, over its socket.
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+mod local;
+mod remote;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 
-use crate::metrics;
-use crate::remote::{RemoteBus, RemoteConfig};
+pub(crate) use self::local::Hub;
+use self::local::Keep;
+pub use self::local::{Lagged, Subscription};
+use self::remote::RemoteBus;
+use crate::remote::RemoteConfig;
+
+/// What a publication is addressed to: a user, a group, ... The name's bytes are the caller's own; 1 to 64 of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(Bytes);
+
+impl Topic {
+    /// A topic named by these bytes.
+    ///
+    /// # Panics
+    /// If `bytes` is empty or longer than 64: a topic's shape is the program's own, never a caller's text.
+    #[must_use]
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        assert!((1..=64).contains(&bytes.len()), "a topic's name is 1 to 64 bytes");
+        Self(bytes)
+    }
+
+    /// The name's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// A handle to the bus. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,13 +55,14 @@ enum Inner {
 }
 
 impl Bus {
-    /// A bus within this process.
+    /// A bus within this process. Tells everything to every subscription, whatever was joined.
     #[must_use]
     pub fn local() -> Self {
         Self(Inner::Local(Arc::default()))
     }
 
     /// The bus of the process that owns the store. Connects in the background, again and again if need be.
+    /// Tells everything to every subscription, whatever was joined.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -41,15 +71,42 @@ impl Bus {
         Self(Inner::Remote(Arc::new(RemoteBus::connect(config))))
     }
 
-    /// Tells everybody. Never waits; what cannot be sent is dropped and counted.
-    pub fn publish(&self, payload: Bytes) {
+    /// Tells whoever joined one of the topics; an empty list means everybody.
+    /// Never waits; what cannot be sent is dropped and counted, and whoever misses it is told.
+    pub fn publish(&self, topics: &[Topic], payload: Bytes) {
+        let _everybody = topics;
         match &self.0 {
             Inner::Local(hub) => hub.publish(&payload),
             Inner::Remote(remote) => remote.publish(payload),
         }
     }
 
-    /// Hears everything published from now on, holding `capacity` publications at most (and one at least).
+    /// From now on, publications to this topic come here. Idempotent. Takes effect soon, not at once: [`Self::flush`] tells.
+    pub fn join(&self, topic: Topic) {
+        match &self.0 {
+            // Everything comes here anyhow.
+            Inner::Local(_) | Inner::Remote(_) => drop(topic),
+        }
+    }
+
+    /// Publications to this topic need not come here any more. Idempotent.
+    pub fn leave(&self, topic: &Topic) {
+        let _unjoined = topic;
+        match &self.0 {
+            Inner::Local(_) | Inner::Remote(_) => {}
+        }
+    }
+
+    /// Completes once what was published, joined and left through this handle and its clones so far has been passed on,
+    /// or is known to be lost. Waits no longer than the timeout of the bus's calls.
+    pub async fn flush(&self) {
+        match &self.0 {
+            Inner::Local(_) => {}
+            Inner::Remote(remote) => remote.flush().await,
+        }
+    }
+
+    /// Hears everything that comes here from now on, holding `capacity` publications at most (and one at least).
     #[must_use]
     pub fn subscribe(&self, capacity: usize) -> Subscription {
         match &self.0 {
@@ -59,158 +116,12 @@ impl Bus {
         }
     }
 
-    /// Whether publications reach the other processes.
+    /// Whether publications reach the other processes, and theirs this one.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match &self.0 {
             Inner::Local(_) => true,
             Inner::Remote(remote) => remote.is_connected(),
         }
-    }
-}
-
-/// Something that lives as long as a subscription does.
-type Keep = Arc<dyn std::any::Any + Send + Sync>;
-
-/// Publications were missed; whoever depended on them has to look into the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{missed} or more publications were missed")]
-pub struct Lagged {
-    /// How many for certain. Zero when the connection was away and nobody can tell.
-    pub missed: u64,
-}
-
-/// Hears what is published on a [`Bus`].
-pub struct Subscription {
-    mailbox: Arc<Mutex<Mailbox>>,
-    _keep: Keep,
-}
-
-impl std::fmt::Debug for Subscription {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Subscription").finish_non_exhaustive()
-    }
-}
-
-impl Subscription {
-    /// The next publication, once there is one. Safe to drop and call again.
-    ///
-    /// # Errors
-    /// [`Lagged`] in the place of publications that were missed; those that follow come with the next calls.
-    pub async fn recv(&mut self) -> Result<Bytes, Lagged> {
-        poll_fn(|context| self.mailbox.lock().poll(context)).await
-    }
-}
-
-#[derive(Debug)]
-struct Mailbox {
-    waiting: VecDeque<Bytes>,
-    capacity: usize,
-    lost: Option<u64>,
-    waker: Option<Waker>,
-}
-
-impl Mailbox {
-    fn poll(&mut self, context: &Context<'_>) -> Poll<Result<Bytes, Lagged>> {
-        // What was lost is older than what waits.
-        if let Some(missed) = self.lost.take() {
-            return Poll::Ready(Err(Lagged { missed }));
-        }
-        if let Some(payload) = self.waiting.pop_front() {
-            return Poll::Ready(Ok(payload));
-        }
-        self.waker = Some(context.waker().clone());
-        Poll::Pending
-    }
-
-    fn put(&mut self, payload: Bytes) -> Option<Waker> {
-        if self.waiting.len() == self.capacity {
-            self.waiting.pop_front();
-            self.lose(1);
-            metrics::publication_dropped();
-        }
-        self.waiting.push_back(payload);
-        self.waker.take()
-    }
-
-    fn lose(&mut self, missed: u64) {
-        *self.lost.get_or_insert(0) += missed;
-    }
-}
-
-/// The subscriptions of this process.
-#[derive(Debug, Default)]
-pub(crate) struct Hub(Mutex<Vec<Weak<Mutex<Mailbox>>>>);
-
-impl Hub {
-    pub(crate) fn publish(&self, payload: &Bytes) {
-        self.each(|mailbox| mailbox.put(payload.clone()));
-    }
-
-    /// Tells every subscription that it missed something.
-    pub(crate) fn lose(&self, missed: u64) {
-        self.each(|mailbox| {
-            // What waits came before the gap and would be read after the notice: the notice covers it as well.
-            let dropped = std::mem::take(&mut mailbox.waiting).len();
-            mailbox.lose(missed + dropped as u64);
-            mailbox.waker.take()
-        });
-    }
-
-    pub(crate) fn subscribe(&self, capacity: usize, keep: Keep) -> Subscription {
-        let mailbox = Mailbox { waiting: VecDeque::new(), capacity: capacity.max(1), lost: None, waker: None };
-        let mailbox = Arc::new(Mutex::new(mailbox));
-        self.0.lock().push(Arc::downgrade(&mailbox));
-        Subscription { mailbox, _keep: keep }
-    }
-
-    fn each(&self, mut tell: impl FnMut(&mut Mailbox) -> Option<Waker>) {
-        // Under the lock, so that all subscriptions hear in one order; a waker only marks its task as ready.
-        self.0.lock().retain(|mailbox| {
-            let Some(mailbox) = mailbox.upgrade() else { return false };
-            let waker = tell(&mut mailbox.lock());
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-            true
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_slow_subscriber_loses_the_oldest_and_is_told() {
-        let bus = Bus::local();
-        let (mut slow, mut quick) = (bus.subscribe(2), bus.subscribe(8));
-        for text in ["a", "b", "c", "d"] {
-            bus.publish(Bytes::from(text));
-        }
-        assert_eq!(slow.recv().await, Err(Lagged { missed: 2 }));
-        assert_eq!(slow.recv().await, Ok(Bytes::from("c")));
-        assert_eq!(slow.recv().await, Ok(Bytes::from("d")));
-        for text in ["a", "b", "c", "d"] {
-            assert_eq!(quick.recv().await, Ok(Bytes::from(text)));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_waiting_subscriber_wakes_up() {
-        let bus = Bus::local();
-        let mut subscription = bus.subscribe(1);
-        let waiting = tokio::spawn(async move { subscription.recv().await });
-        tokio::task::yield_now().await;
-        bus.publish(Bytes::from("x"));
-        assert_eq!(waiting.await.unwrap(), Ok(Bytes::from("x")));
-    }
-
-    #[test]
-    fn a_dropped_subscription_is_forgotten() {
-        let hub = Hub::default();
-        drop(hub.subscribe(1, Arc::new(())));
-        hub.publish(&Bytes::from("x"));
-        assert!(hub.0.lock().is_empty());
     }
 }

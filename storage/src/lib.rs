@@ -20,7 +20,7 @@ mod store;
 pub mod units;
 
 pub use batch::{Batch, State};
-pub use bus::{Bus, Lagged, Subscription};
+pub use bus::{Bus, Lagged, Subscription, Topic};
 pub use clock::{Clock, Millis};
 pub use error::{Error, Result};
 pub use key::{Address, Home, Key, Kind, Rest, Table};

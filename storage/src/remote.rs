@@ -9,19 +9,16 @@ mod server;
 mod wire;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::store as pb;
 use tokio::sync::oneshot;
 
 pub use self::config::{RemoteConfig, StoreServerConfig};
-pub(crate) use self::link::Answer;
-use self::link::Link;
+pub(crate) use self::link::{Answer, Link};
 pub use self::server::StoreServer;
-use crate::bus::Hub;
 use crate::scan::Range;
-use crate::{Address, Batch, Error, Result, metrics};
+use crate::{Address, Batch, Error, Result};
 
 /// Most addresses in one request; more are asked for in several.
 const ADDRESSES: usize = 4_096;
@@ -108,32 +105,4 @@ fn unexpected() -> Error {
 
 fn stopped() -> Error {
     Error::Unavailable("the connection to the owner of the store was given up".into())
-}
-
-/// The bus of the owner's process, heard and spoken to from here.
-#[derive(Debug)]
-pub(crate) struct RemoteBus {
-    link: Link,
-    hub: Arc<Hub>,
-}
-
-impl RemoteBus {
-    pub(crate) fn connect(config: &RemoteConfig) -> Self {
-        let hub = Arc::<Hub>::default();
-        Self { link: Link::connect(config, Some(Arc::clone(&hub))), hub }
-    }
-
-    pub(crate) fn publish(&self, payload: Bytes) {
-        if !self.link.post(pb::request::Call::Publish(pb::Publish { payload })) {
-            metrics::publication_dropped();
-        }
-    }
-
-    pub(crate) fn hub(&self) -> &Hub {
-        &self.hub
-    }
-
-    pub(crate) fn is_connected(&self) -> bool {
-        self.link.is_connected()
-    }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use storage::{Bus, Clock, Error, Lagged, RemoteConfig, Scan, Store, StoreServer, StoreServerConfig, restore};
 use support::{NOW, Plain, TABLES, home, one, open, record};
 use tempfile::TempDir;
@@ -274,11 +275,32 @@ async fn everybody_on_the_bus_hears_everybody() {
         assert_eq!(ear.recv().await, Err(Lagged { missed: 0 }));
     }
     for (n, bus) in (0u8..).zip([&owner.bus, &first, &second]) {
-        bus.publish(Bytes::from(vec![n]));
+        bus.publish(&[], Bytes::from(vec![n]));
         for ear in &mut ears {
             assert_eq!(ear.recv().await, Ok(Bytes::from(vec![n])));
         }
     }
+}
+
+#[tokio::test]
+async fn a_flush_waits_until_the_owner_has_what_was_published() {
+    let (_directory, socket) = place();
+    let owner = Owner::start(&socket, Store::memory(Clock::manual(NOW)));
+    let bus = Bus::connect(&client(&socket));
+    eventually(|| bus.is_ready()).await;
+    let mut ear = owner.bus.subscribe(1_000);
+    for n in 0..1_000u32 {
+        bus.publish(&[], Bytes::copy_from_slice(&n.to_be_bytes()));
+    }
+    bus.flush().await;
+    for n in 0..1_000u32 {
+        let heard = ear.recv().now_or_never().expect("published before the flush returned");
+        assert_eq!(heard, Ok(Bytes::copy_from_slice(&n.to_be_bytes())));
+    }
+    owner.kill().await;
+    eventually(|| !bus.is_ready()).await;
+    // Nobody will ever answer: the flush ends all the same.
+    tokio::time::timeout(Duration::from_secs(4), bus.flush()).await.unwrap();
 }
 
 #[tokio::test]
@@ -292,7 +314,7 @@ async fn a_subscriber_is_told_when_the_owner_was_away() {
     eventually(|| !bus.is_ready()).await;
     let owner = Owner::start(&socket, Store::memory(Clock::manual(NOW)));
     assert_eq!(ear.recv().await, Err(Lagged { missed: 0 }));
-    owner.bus.publish(Bytes::from("back"));
+    owner.bus.publish(&[], Bytes::from("back"));
     assert_eq!(ear.recv().await, Ok(Bytes::from("back")));
 }
 
@@ -305,7 +327,7 @@ async fn a_process_that_does_not_read_is_told_what_it_missed() {
     assert_eq!(ear.recv().await, Err(Lagged { missed: 0 }));
     // On one thread nobody reads meanwhile, and the owner keeps 16 for each connection.
     for n in 0..1_000u32 {
-        owner.bus.publish(Bytes::copy_from_slice(&n.to_be_bytes()));
+        owner.bus.publish(&[], Bytes::copy_from_slice(&n.to_be_bytes()));
     }
     let mut heard = Vec::new();
     let mut lagged = false;

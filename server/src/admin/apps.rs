@@ -15,7 +15,7 @@ use crate::config::Config;
 /// # Errors
 /// For people.
 pub(crate) async fn run(config: &Config, command: AppCommand) -> Result<()> {
-    let mut admin = Admin::open(config).await?;
+    let admin = Admin::open(config).await?;
     let apps = &admin.domain.apps;
     match command {
         AppCommand::Create { id, number, key, secret, admins, friends_only, registration_closed } => {

@@ -31,7 +31,7 @@ pub(crate) struct Credential {
 /// # Errors
 /// For people.
 pub(crate) async fn run(config: &Config, command: UserCommand) -> Result<()> {
-    let mut admin = Admin::open(config).await?;
+    let admin = Admin::open(config).await?;
     match command {
         UserCommand::Create { app, uid, name, count: None, .. } => {
             let caller = admin.operator(&app.app).await?;
@@ -64,8 +64,8 @@ pub(crate) async fn run(config: &Config, command: UserCommand) -> Result<()> {
             admin.flush().await;
             println!("sessions of `{uid}` are ended");
         }
-        UserCommand::Disable { app, uid } => set_disabled(&mut admin, &app.app, &uid, true).await?,
-        UserCommand::Enable { app, uid } => set_disabled(&mut admin, &app.app, &uid, false).await?,
+        UserCommand::Disable { app, uid } => set_disabled(&admin, &app.app, &uid, true).await?,
+        UserCommand::Enable { app, uid } => set_disabled(&admin, &app.app, &uid, false).await?,
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ async fn find(admin: &Admin, caller: &Caller, uid: &str) -> Result<UserId> {
     Ok(UserId(user.with_context(|| format!("user `{uid}`"))?.id))
 }
 
-async fn set_disabled(admin: &mut Admin, app: &str, uid: &str, disabled: bool) -> Result<()> {
+async fn set_disabled(admin: &Admin, app: &str, uid: &str, disabled: bool) -> Result<()> {
     let caller = admin.operator(app).await?;
     let user = find(admin, &caller, uid).await?;
     admin.domain.users.set_disabled(&caller, user, disabled).await?;

@@ -219,9 +219,11 @@ impl Connection {
             Some(Call::GetMany(get_many)) => async move { owner.get_many(get_many).await }.boxed(),
             Some(Call::Scan(scan)) => async move { owner.scan(scan).await }.boxed(),
             Some(Call::Publish(publish)) => {
-                self.owner.bus.publish(publish.payload);
+                self.owner.bus.publish(&[], publish.payload);
                 std::future::ready(Ok(done())).boxed()
             }
+            // Publications take effect as they arrive.
+            Some(Call::Flush(_)) => std::future::ready(Ok(done())).boxed(),
             Some(Call::Subscribe(_)) => {
                 self.subscription = Some(owner.bus.subscribe(owner.config.bus_capacity));
                 std::future::ready(Ok(done())).boxed()
