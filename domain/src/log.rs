@@ -282,7 +282,7 @@ impl Log {
         slot.members_version = after.members_version;
         batch.put(&head_key, &after);
         put(&mut batch, &EntryKey { app: lane.app, conversation: lane.conversation, seq }, &slot.entry, expires);
-        slot.purposes.leave(&mut batch, lane.app, lane.conversation, (seq, time));
+        self.outbox.leave(slot.purposes, &mut batch, (lane.app, lane.conversation), (seq, time));
         let message = MessageId(slot.entry.message_id);
         let position = PositionKey { app: lane.app, conversation: lane.conversation, message };
         put(&mut batch, &position, &store::Position { seq: seq.0 }, expires);

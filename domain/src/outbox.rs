@@ -8,8 +8,9 @@
 //! A crash between line and row leaves a line that leads nowhere, which a sweep removes. Lines of a period that is long over are removed
 //! once the conversation's outbox is empty: no commit takes so long that it could still come.
 //!
-//! The workers are the machine's own, so the calls take no caller. One process works at a time: the one that owns the store.
+//! The workers are the machine's own, so the calls take no caller. Which process works is its [`Duty`].
 
+mod duty;
 mod keys;
 
 use std::collections::HashSet;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use proto::entry::entry::Body;
 use proto::{entry, store};
 use storage::{Batch, Clock, Key, Millis, Scan, Store};
@@ -28,8 +29,13 @@ use crate::error::Result;
 use crate::ids::{AppNumber, ConversationId, Seq};
 use crate::log::EntryKey;
 use crate::messages::is_recalled;
+use crate::retry::Tries;
 use crate::tables;
 
+pub use duty::Duty;
+use duty::Holder;
+#[cfg(test)]
+pub(crate) use duty::WorkLeaseKey;
 pub(crate) use keys::{OutboxKey, OutboxLineKey};
 
 /// How long one line of the journal stands for its conversation.
@@ -86,21 +92,6 @@ impl Purposes {
     fn each(self) -> impl Iterator<Item = Purpose> {
         Purpose::ALL.into_iter().filter(move |purpose| self.0 & *purpose as u8 != 0)
     }
-
-    /// Adds the rows to an entry's commit.
-    pub(crate) fn leave(
-        self,
-        batch: &mut Batch,
-        app: AppNumber,
-        conversation: ConversationId,
-        (seq, time): (Seq, Millis),
-    ) {
-        for purpose in self.each() {
-            // Due at once: an entry's time may be a little ahead of the clock.
-            let row = store::Outbox { left: time.0, ..store::Outbox::default() };
-            batch.put(&OutboxKey { app, conversation, seq, purpose }, &row);
-        }
-    }
 }
 
 /// One thing to do.
@@ -134,19 +125,27 @@ pub struct Work {
     pub next: Option<Millis>,
 }
 
+impl Work {
+    fn again_at(&mut self, time: Millis) {
+        self.next = Some(self.next.map_or(time, |next| next.min(time)));
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Outbox {
     store: Store,
     clock: Clock,
     directory: Directory,
+    duty: RwLock<Duty>,
     hints: Mutex<HashSet<(AppNumber, ConversationId)>>,
     hinted: Notify,
 }
 
 impl Outbox {
     pub(crate) fn new(store: Store, clock: Clock, directory: Directory) -> Arc<Self> {
-        Arc::new(Self { store, clock, directory, hints: Mutex::default(), hinted: Notify::new() })
+        let (duty, hints) = (RwLock::default(), Mutex::default());
+        Arc::new(Self { store, clock, directory, duty, hints, hinted: Notify::new() })
     }
 
     /// What an entry is to leave, by the app's settings as they are now: a caller's copy may be as old as its connection.
@@ -170,6 +169,25 @@ impl Outbox {
         Ok(())
     }
 
+    /// Adds to an entry's commit the rows that it leaves.
+    pub(crate) fn leave(
+        &self,
+        purposes: Purposes,
+        batch: &mut Batch,
+        (app, conversation): (AppNumber, ConversationId),
+        (seq, time): (Seq, Millis),
+    ) {
+        if purposes.is_empty() {
+            return;
+        }
+        // Due at once: an entry's time may be a little ahead of the clock.
+        let mut row = store::Outbox { left: time.0, ..store::Outbox::default() };
+        self.duty().take(&mut row, self.clock.now());
+        for purpose in purposes.each() {
+            batch.put(&OutboxKey { app, conversation, seq, purpose }, &row);
+        }
+    }
+
     /// Notes that a conversation has something to do.
     pub(crate) fn hint(&self, app: AppNumber, conversation: ConversationId) {
         let mut hints = self.hints.lock();
@@ -190,13 +208,16 @@ impl Outbox {
         }
     }
 
-    /// Looks through all journals: hints at what was left undone, and removes lines that have served.
+    /// Looks through all journals, as long as this process [leads](Self::leads): hints at what was left undone, and removes lines that have served.
     ///
     /// # Errors
     /// What the store says; what was not looked at is with the next sweep.
     pub async fn sweep(&self) -> Result<()> {
         let apps = self.store.scan(Scan::<AppKey<'_>>::new(tables::root(), usize::MAX)).await?;
         for app in apps {
+            if !self.leads().await? {
+                return Ok(());
+            }
             self.sweep_app(AppNumber(app.record.number)).await?;
         }
         Ok(())
@@ -234,24 +255,45 @@ impl Outbox {
         }
     }
 
-    /// What there is to do in a conversation, at most `limit` of it.
+    /// What there is for this process to do in a conversation, at most `limit` of it. Takes what is nobody's.
     ///
     /// # Errors
-    /// What the store says.
+    /// What the store says; `Limited` if other processes were faster again and again.
     pub async fn work(&self, app: AppNumber, conversation: ConversationId, limit: usize) -> Result<Work> {
-        let scan = Scan::<OutboxKey>::new(tables::conversation(app, conversation), limit);
-        let now = self.clock.now();
-        let mut work = Work::default();
-        for row in self.store.scan(scan).await? {
-            let Some((seq, purpose)) = keys::place_of(&row.rest) else { continue };
-            let due = Millis(row.record.due);
-            if due <= now {
-                work.due.push(Task { app, conversation, seq, purpose, state: row.record });
-            } else {
-                work.next = Some(work.next.map_or(due, |next| next.min(due)));
+        let home = tables::conversation(app, conversation);
+        let duty = self.duty();
+        let mut tries = Tries::default();
+        loop {
+            let rows = self.store.scan(Scan::<OutboxKey>::new(home.clone(), limit)).await?;
+            let now = self.clock.now();
+            let mut work = Work::default();
+            let mut taken = Batch::new(home.clone());
+            for row in rows {
+                let Some((seq, purpose)) = keys::place_of(&row.rest) else { continue };
+                let mut task = Task { app, conversation, seq, purpose, state: row.record };
+                if Millis(task.state.due) > now {
+                    work.again_at(Millis(task.state.due));
+                    continue;
+                }
+                match duty.holder(&task.state, now) {
+                    Holder::Us => {}
+                    Holder::Other(until) => {
+                        work.again_at(until);
+                        continue;
+                    }
+                    Holder::Nobody => {
+                        let key = task.key();
+                        taken.expect_unchanged(&key, Some(&task.state));
+                        duty.take(&mut task.state, now);
+                        taken.put(&key, &task.state);
+                    }
+                }
+                work.due.push(task);
+            }
+            if taken.is_empty() || tries.settled(self.store.commit(taken).await).await? {
+                return Ok(work);
             }
         }
-        Ok(work)
     }
 
     /// The entry that a task is about; `None` if retention has taken it, or its author withdrew it.
@@ -283,12 +325,19 @@ impl Outbox {
         self.keep(task, store::Outbox { attempts, due: due.0, ..task.state.clone() }).await
     }
 
-    /// Notes how a task stands now.
+    /// Notes how a task stands now; it is nobody's then.
     pub(crate) async fn keep(&self, task: &Task, state: store::Outbox) -> Result<()> {
         let key = task.key();
         let mut batch = Batch::new(key.home());
-        batch.put(&key, &state);
-        Ok(self.store.commit(batch).await?)
+        if self.is_shared() {
+            batch.expect_unchanged(&key, Some(&task.state));
+        }
+        batch.put(&key, &store::Outbox { claimed_by: 0, claimed_until: 0, ..state });
+        match self.store.commit(batch).await {
+            // Another process has taken it up since, or is done with it.
+            Ok(()) | Err(storage::Error::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The period that now is in; from 1, since 0 stands for none.

@@ -138,6 +138,8 @@ tables! {
     PUSH_QUEUED = 69, "push_queued", Sorted;
     /// Used request ids of notices to many. Home: the request id.
     PUSH_REQUEST = 110, "push_request", Map, expires;
+    /// Who looks for what was left undone. Home: the store itself.
+    WORK_LEASE = 111, "work_lease", Map, expires;
 }
 
 /// What a home is of. The first byte after the app; never reused.
@@ -286,7 +288,7 @@ mod tests {
     use crate::log::{EntryKey, HeadKey, PositionKey, SentKey};
     use crate::messages::PreparedKey;
     use crate::names::{NameKey, Space};
-    use crate::outbox::{OutboxKey, OutboxLineKey, Purpose};
+    use crate::outbox::{OutboxKey, OutboxLineKey, Purpose, WorkLeaseKey};
     use crate::presence::{BootKey, LastSeenKey, LeaseKey};
     use crate::push;
     use crate::roster::{AttemptKey, ContactKey, FriendGroupKey, RequestKey};
@@ -366,7 +368,7 @@ mod tests {
         }
         golden.key(&push::ChannelKey { app, name: "ios" }).key(&push::TaskKey { app, task: 9 });
         golden.key(&push::QueuedKey { app, due: 8, task: 9 }).key(&push::RequestKey::new(app, "r"));
-        golden.key(&BootKey { boot: BootId(5) });
+        golden.key(&BootKey { boot: BootId(5) }).key(&WorkLeaseKey);
         assert_eq!(golden.1.len(), TABLES.len(), "a table has no line");
         assert_eq!(
             golden.0,

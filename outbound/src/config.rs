@@ -26,6 +26,10 @@ pub struct Config {
     /// How often it is looked for what was left undone. Default 1m.
     #[serde(with = "duration")]
     pub sweep: Duration,
+    /// Where several processes work: how long one's word holds that it does something, and how long the others wait after its death. Default 30s;
+    /// longer than `request_timeout`.
+    #[serde(with = "duration")]
+    pub claim: Duration,
     /// How often it is looked for notices to many whose time has come. Default 1s.
     #[serde(with = "duration")]
     pub poll: Duration,
@@ -50,6 +54,7 @@ impl Default for Config {
             requests: 64,
             conversations: 32,
             sweep: Duration::from_secs(60),
+            claim: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(600),

@@ -21,7 +21,8 @@ mod webhook;
 
 use std::sync::Arc;
 
-use domain::{Clock, Domain};
+use domain::outbox::Duty;
+use domain::{BootId, Clock, Domain};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,30 +32,50 @@ pub use webhook::Webhooks;
 
 use sender::Sender;
 
+/// Who works on what a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// This process alone, of those that share the store.
+    Alone,
+    /// This process, which is this run, beside others: each does what its own messages leave, and one of them looks for what was left undone.
+    Among(BootId),
+}
+
 /// The running workers.
 #[derive(Debug)]
 pub struct Outbound {
+    domain: Domain,
     stop: CancellationToken,
     workers: [JoinHandle<()>; 2],
 }
 
 impl Outbound {
-    /// Starts the workers. One process that shares a store does so: the one that owns it.
+    /// Starts the workers. With [`Share::Alone`], one of the processes that share a store does so; with [`Share::Among`], each of them does, and
+    /// should before its first message.
     #[must_use]
-    pub fn start(domain: Domain, clock: Clock, http: Http, config: &Config) -> Self {
+    pub fn start(domain: Domain, clock: Clock, http: Http, config: &Config, share: Share) -> Self {
         metrics::describe();
+        domain.outbox.set_duty(match share {
+            Share::Alone => Duty::Sole,
+            Share::Among(me) => Duty::Shared { me, term: config.claim },
+        });
         let stop = CancellationToken::new();
-        let sender = Arc::new(Sender::new(domain, clock, http, config.clone()));
+        let sender = Arc::new(Sender::new(domain.clone(), clock, http, config.clone()));
         let workers = [
-            tokio::spawn(outbox::run(Arc::clone(&sender), stop.clone())),
+            tokio::spawn(outbox::run(Arc::clone(&sender), share, stop.clone())),
             tokio::spawn(tasks::run(sender, stop.clone())),
         ];
-        Self { stop, workers }
+        Self { domain, stop, workers }
     }
 
-    /// Takes up nothing more, and waits for what is under way.
+    /// Looks for nothing more, and waits for what is under way; beside others, also for a first try of all that this process's own messages left.
+    ///
+    /// Whoever cannot wait so long may drop the future: what is then undone is found by the next process, or the next start.
     pub async fn stop(self) {
         self.stop.cancel();
+        if let Err(error) = self.domain.outbox.resign().await {
+            tracing::warn!(%error, "the lease of the outbox was not given back, and ends by itself");
+        }
         for worker in self.workers {
             // A worker that panicked has been reported by the runtime.
             let _ = worker.await;

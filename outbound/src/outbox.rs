@@ -1,6 +1,7 @@
 //! The worker of the outbox: pushes and webhook calls that messages left to be done.
 //!
-//! Conversations are worked on side by side, and each by one task at a time. What is under way when the process ends is in the store still.
+//! Conversations are worked on side by side, and each by one task of a process at a time. What is under way when the process ends is in the
+//! store still.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -11,9 +12,11 @@ use domain::entry::Entry;
 use domain::outbox::{Purpose, Task};
 use domain::push::Delivery;
 use domain::{AppNumber, ConversationId, Millis, UserId};
+use futures_util::FutureExt as _;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::Share;
 use crate::metrics::GIVEN_UP;
 use crate::provider::Verdict;
 use crate::sender::Sender;
@@ -74,6 +77,10 @@ impl Line {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Moves those whose time has come into the line; how long until the next one's.
     fn advance(&mut self, now: Millis) -> Option<Duration> {
         while let Some(Reverse((due, place))) = self.later.peek().copied() {
@@ -87,25 +94,35 @@ impl Line {
     }
 }
 
-/// Works until it is told to stop, and then finishes what is under way.
-pub(crate) async fn run(sender: Arc<Sender>, stop: CancellationToken) {
+/// Works until it is told to stop, and then finishes what is under way. Beside other processes, it also tries what waits in line: this run does
+/// not come back, and the others would wait until its claims are over.
+pub(crate) async fn run(sender: Arc<Sender>, share: Share, stop: CancellationToken) {
     let mut line = Line::default();
     let mut tasks: JoinSet<Option<Millis>> = JoinSet::new();
     let mut places: HashMap<Id, Place> = HashMap::new();
     let mut sweep = tokio::time::interval(sender.config.sweep.max(Duration::from_millis(10)));
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let goes_on = |line: &Line| !stop.is_cancelled() || (share != Share::Alone && !line.is_empty());
     loop {
-        let wait = line.advance(sender.now()).unwrap_or(sender.config.longest_pause);
-        while tasks.len() < sender.config.conversations.max(1)
+        let wait = if stop.is_cancelled() {
+            sender.domain.outbox.hinted().now_or_never().into_iter().flatten().for_each(|place| line.add(place));
+            Duration::ZERO
+        } else {
+            line.advance(sender.now()).unwrap_or(sender.config.longest_pause)
+        };
+        while goes_on(&line)
+            && tasks.len() < sender.config.conversations.max(1)
             && let Some(place) = line.take()
         {
             let sender = Arc::clone(&sender);
             let task = tasks.spawn(async move { work_on(&sender, place).await });
             places.insert(task.id(), place);
         }
+        if stop.is_cancelled() && tasks.is_empty() {
+            break;
+        }
         tokio::select! {
-            () = stop.cancelled() => break,
-            hints = sender.domain.outbox.hinted() => hints.into_iter().for_each(|place| line.add(place)),
+            biased;
             Some(done) = tasks.join_next_with_id() => {
                 let (id, next) = done.unwrap_or_else(|error| {
                     tracing::error!(%error, "work on a conversation's outbox broke off");
@@ -115,15 +132,21 @@ pub(crate) async fn run(sender: Arc<Sender>, stop: CancellationToken) {
                     line.finished(place, next);
                 }
             }
-            _ = sweep.tick() => {
-                if let Err(error) = sender.domain.outbox.sweep().await {
+            hints = sender.domain.outbox.hinted() => hints.into_iter().for_each(|place| line.add(place)),
+            () = stop.cancelled(), if !stop.is_cancelled() => {}
+            _ = sweep.tick(), if !stop.is_cancelled() => {
+                if let Err(error) = look(&sender).await {
                     tracing::warn!(%error, "the outbox could not be swept");
                 }
             }
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(wait), if !stop.is_cancelled() => {}
         }
     }
-    while tasks.join_next().await.is_some() {}
+}
+
+/// Looks for what was left undone, if it is this process that does so.
+async fn look(sender: &Sender) -> domain::Result<()> {
+    if sender.domain.outbox.leads().await? { sender.domain.outbox.sweep().await } else { Ok(()) }
 }
 
 /// Does what is due in a conversation; when the next of it will be.
@@ -143,11 +166,11 @@ async fn attempt(sender: &Sender, app: AppNumber, conversation: ConversationId) 
         if work.due.is_empty() {
             return Ok(work.next);
         }
-        let (pushes, mut hooks): (Vec<_>, Vec<_>) =
+        let (mut pushes, mut hooks): (Vec<_>, Vec<_>) =
             work.due.into_iter().partition(|task| task.purpose == Purpose::Push);
         // What never failed goes first, so that one message that its receiver cannot bear does not hold up the others.
         hooks.sort_by_key(|task| (task.state.attempts, task.seq));
-        let (pushed, told) = futures_util::join!(push_all(sender, &pushes), tell_all(sender, &hooks));
+        let (pushed, told) = futures_util::join!(push_all(sender, &mut pushes), tell_all(sender, &mut hooks));
         pushed?;
         if let Some(due) = told? {
             return Ok(Some(work.next.map_or(due, |next| next.min(due))));
@@ -155,7 +178,7 @@ async fn attempt(sender: &Sender, app: AppNumber, conversation: ConversationId) 
     }
 }
 
-async fn push_all(sender: &Sender, tasks: &[Task]) -> domain::Result<()> {
+async fn push_all(sender: &Sender, tasks: &mut [Task]) -> domain::Result<()> {
     for task in tasks {
         if let Some(entry) = entry_of(sender, task).await? {
             push(sender, task, &entry).await?;
@@ -165,13 +188,16 @@ async fn push_all(sender: &Sender, tasks: &[Task]) -> domain::Result<()> {
 }
 
 /// Tells an app's server of messages, until it does not answer; when to go on then.
-async fn tell_all(sender: &Sender, tasks: &[Task]) -> domain::Result<Option<Millis>> {
+async fn tell_all(sender: &Sender, tasks: &mut [Task]) -> domain::Result<Option<Millis>> {
     for task in tasks {
         let Some(entry) = entry_of(sender, task).await? else { continue };
         let Some((hook, body)) = sender.domain.webhooks.after(task.app, task.conversation, &entry).await? else {
             sender.domain.outbox.done(task).await?;
             continue;
         };
+        if !sender.domain.outbox.hold(task).await? {
+            continue;
+        }
         match sender.domain.webhooks.tell(&hook, body).await {
             Ok(()) => sender.domain.outbox.done(task).await?,
             Err(why) => {
@@ -200,10 +226,13 @@ async fn entry_of(sender: &Sender, task: &Task) -> domain::Result<Option<Entry>>
 }
 
 /// Sends a message's push to all whom it goes to. Users to whom it could not be sent are kept for another attempt.
-async fn push(sender: &Sender, task: &Task, entry: &Entry) -> domain::Result<()> {
+async fn push(sender: &Sender, task: &mut Task, entry: &Entry) -> domain::Result<()> {
     let mut after: Option<UserId> = None;
     let (mut connected, mut failed) = (Vec::new(), Vec::new());
     loop {
+        if !sender.domain.outbox.hold(task).await? {
+            return Ok(());
+        }
         let page = sender.domain.push.page_of_message(task, entry, after).await?;
         let verdicts = sender.send_all(task.app, &page.deliveries).await;
         connected.extend(page.connected);

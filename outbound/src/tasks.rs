@@ -26,7 +26,7 @@ pub(crate) async fn run(sender: Arc<Sender>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = poll.tick() => {}
         }
-        let due = match sender.domain.push.due_tasks().await {
+        let due = match due(&sender).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!(%error, "notices that are due could not be found");
@@ -38,6 +38,11 @@ pub(crate) async fn run(sender: Arc<Sender>, stop: CancellationToken) {
     }
 }
 
+/// The notices whose time has come, if it is this process that sends them.
+async fn due(sender: &Sender) -> domain::Result<Vec<(AppNumber, u64)>> {
+    if sender.domain.outbox.leads().await? { sender.domain.push.due_tasks().await } else { Ok(Vec::new()) }
+}
+
 async fn send(sender: &Sender, app: AppNumber, task: u64, stop: &CancellationToken) {
     if let Err(error) = send_pages(sender, app, task, stop).await {
         tracing::warn!(app = app.0, task, %error, "a notice to many could not be sent on");
@@ -46,7 +51,7 @@ async fn send(sender: &Sender, app: AppNumber, task: u64, stop: &CancellationTok
 
 /// Sends a notice, page by page, until it is done, has to wait, or the process stops.
 async fn send_pages(sender: &Sender, app: AppNumber, task: u64, stop: &CancellationToken) -> domain::Result<()> {
-    while !stop.is_cancelled() {
+    while !stop.is_cancelled() && sender.domain.outbox.leads().await? {
         let Some(page) = sender.domain.push.page_of_task(app, task).await? else {
             return sender.domain.push.drop_task(app, task).await;
         };

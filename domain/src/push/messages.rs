@@ -99,7 +99,7 @@ impl Push {
         }
         let state = if has_failed {
             let attempts = task.state.attempts + 1;
-            store::Outbox { users: left, due: retry.0, attempts, looked_again, left: task.state.left }
+            store::Outbox { users: left, due: retry.0, attempts, looked_again, ..task.state.clone() }
         } else {
             let due = self.parts.clock.now().plus(second_look).0;
             store::Outbox { users: left, due, looked_again: true, ..task.state.clone() }

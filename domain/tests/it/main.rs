@@ -21,6 +21,7 @@ mod messages;
 mod model;
 mod order;
 mod outbox;
+mod outbox_shared;
 mod prepared;
 mod presence;
 mod push;

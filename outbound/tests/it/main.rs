@@ -6,6 +6,7 @@
 mod fake;
 mod messages;
 mod providers;
+mod shared;
 mod tasks;
 mod webhooks;
 mod world;

@@ -86,7 +86,7 @@ async fn what_is_too_old_is_dropped() {
         open(&store).await
     };
     let http = outbound::Http::new(&config);
-    let workers = outbound::Outbound::start(domain, domain::Clock::system(), http, &config);
+    let workers = outbound::Outbound::start(domain, domain::Clock::system(), http, &config, outbound::Share::Alone);
     fake.silence().await;
     workers.stop().await;
 }

@@ -18,7 +18,7 @@ use domain::record::{PushChannel, PushProvider, event};
 use domain::tokens::Issue;
 use domain::users::NewUser;
 use domain::{AppNumber, Audience, Caller, Clock, ConversationId, Deliver, Domain, Outlet, UserId};
-use outbound::{Config, Http, Outbound};
+use outbound::{Config, Http, Outbound, Share};
 use storage::Store;
 
 use crate::fake::{Asked, Fake, Reply};
@@ -97,7 +97,7 @@ pub async fn open(store: &Store) -> Domain {
 }
 
 pub fn start(domain: &Domain) -> Outbound {
-    Outbound::start(domain.clone(), Clock::system(), Http::new(&config()), &config())
+    Outbound::start(domain.clone(), Clock::system(), Http::new(&config()), &config(), Share::Alone)
 }
 
 pub async fn user(domain: &Domain, server: &Caller, uid: &str) -> Caller {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use domain::{Clock, Domain, record};
-use outbound::{Http, Outbound};
+use outbound::{Http, Outbound, Share};
 use prost::Message;
 use storage::{StoreServer, Subscription};
 use tokio::task::JoinHandle;
@@ -39,7 +39,7 @@ impl Background {
             server.serve(backend.store.clone(), backend.bus.clone(), domain::TABLES, stop.clone().cancelled_owned());
         let tasks = vec![tokio::spawn(serving), tokio::spawn(pass_on(heard, domain.clone(), stop.clone()))];
         let http = Http::new(&config.outbound);
-        let outbound = Outbound::start(domain.clone(), clock.clone(), http, &config.outbound);
+        let outbound = Outbound::start(domain.clone(), clock.clone(), http, &config.outbound, Share::Alone);
         Ok(Self { stop, tasks, outbound: Some(outbound) })
     }
 
