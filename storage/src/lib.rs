@@ -17,6 +17,8 @@ mod remote;
 mod rocks;
 mod scan;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod units;
 
 pub use batch::{Batch, State};

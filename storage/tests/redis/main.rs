@@ -1,0 +1,3 @@
+//! The engine `redis` over clusters that the tests start themselves.
+
+mod cluster;
