@@ -20,7 +20,7 @@ impl Chain {
     }
 
     /// Breaks, if this outcome is one after which the message will be sent again.
-    pub(crate) fn note(&self, error: &Error) {
+    pub fn note(&self, error: &Error) {
         if matches!(error, Error::Limited { .. } | Error::Unavailable(_)) {
             self.0.store(true, Ordering::Release);
         }

@@ -9,6 +9,7 @@ use proto::{Message, wire};
 use wire::error::Code;
 use wire::frame::Body;
 
+use super::order::Turn;
 use super::{After, Now, Request, Session, State};
 use crate::error::{coded, from_domain, retry_later};
 
@@ -101,6 +102,7 @@ pub(super) enum Asked {
     Send {
         client_msg_id: Box<str>,
         conversation: ConversationId,
+        turn: Turn,
         chain: Chain,
         acked: bool,
     },
@@ -134,12 +136,12 @@ impl Session {
     fn ask(&mut self, now: Instant, id: u64, bytes: usize, mut request: Request) {
         let kind = match &mut request {
             Request::Send(message, chain) => {
-                let Some(found) = self.chain_for(now, message.conversation, &message.client_msg_id) else {
+                let Some((turn, found)) = self.turn_for(now, message.conversation, &message.client_msg_id) else {
                     return self.answer_error(id, retry_later(BEHIND));
                 };
                 *chain = found.clone();
                 let client_msg_id = message.client_msg_id.as_str().into();
-                Asked::Send { client_msg_id, conversation: message.conversation, chain: found, acked: false }
+                Asked::Send { client_msg_id, conversation: message.conversation, turn, chain: found, acked: false }
             }
             Request::Read { conversation, seq } => Asked::Read { conversation: *conversation, seq: seq.0 },
             Request::Typing { .. } => Asked::Unanswered,
@@ -161,7 +163,7 @@ impl Session {
         if let Some(Body::Send(send)) = &frame.body
             && let Some(conversation) = send.conversation.as_ref().and_then(ConversationId::from_wire)
         {
-            self.hold(now.at, conversation, &send.client_msg_id);
+            self.hold_unread(now.at, conversation, &send.client_msg_id);
         }
         self.refused += 1;
         if self.refused >= REFUSALS {
@@ -173,7 +175,13 @@ impl Session {
 
     pub(super) fn finish_send(&mut self, now: Now, key: u32, outcome: Result<Sent, domain::Error>) {
         let Some(pending) = self.take_pending(key) else { return };
-        let Asked::Send { client_msg_id, conversation, acked, .. } = pending.kind else { return };
+        let Asked::Send { client_msg_id, conversation, turn, acked, .. } = pending.kind else { return };
+        match &outcome {
+            Err(domain::Error::Limited { .. } | domain::Error::Unavailable(_)) => {
+                self.hold(now.at, conversation, turn, &client_msg_id);
+            }
+            Ok(_) | Err(_) => self.settle_turn(turn),
+        }
         match outcome {
             // The ack took the push's place already.
             Ok(_) if acked => {}
@@ -189,12 +197,7 @@ impl Session {
                 self.answer(pending.id, Body::SendAck(ack));
             }
             Err(_) if acked => {}
-            Err(error) => {
-                if matches!(error, domain::Error::Limited { .. } | domain::Error::Unavailable(_)) {
-                    self.hold(now.at, conversation, &client_msg_id);
-                }
-                self.fail(now, pending.id, &error);
-            }
+            Err(error) => self.fail(now, pending.id, &error),
         }
     }
 

@@ -37,7 +37,7 @@ use crate::limit::Bucket;
 pub use event::Event;
 use exchange::Pending;
 pub use exchange::{Call, Identity, Login, Reply};
-use order::Holds;
+use order::{Holds, Turn};
 use outbound::{Continuity, Outbound};
 pub use request::{PageOf, Request};
 
@@ -69,8 +69,9 @@ pub struct Session {
     pending: Vec<Pending>,
     /// Bytes of the requests in `pending`.
     asked_bytes: usize,
-    /// Conversations that wait for a message that was refused for now.
+    /// Messages that were refused for now, and that others must not overtake.
     held: Option<Box<Holds>>,
+    latest_turn: Turn,
     next_key: u32,
     frames: Bucket,
     refused: u16,
@@ -132,6 +133,7 @@ impl Session {
             pending: Vec::new(),
             asked_bytes: 0,
             held: None,
+            latest_turn: Turn::default(),
             next_key: 0,
             frames: Bucket::new(now),
             refused: 0,
@@ -217,6 +219,8 @@ impl Session {
         self.pages_begun = 0;
         self.pending = Vec::new();
         self.asked_bytes = 0;
+        // On its next connection, the client sends everything again that was not acknowledged, in order.
+        self.held = None;
         self.stalled = None;
         let resumable = match self.state {
             State::Open | State::Closing(After::Park) | State::Cut(After::Park) => true,

@@ -1,4 +1,8 @@
 //! The order of a client's own messages: once one was refused for now, those behind it are refused too, until it has come again.
+//!
+//! Messages have *turns*, in the order in which they first came; one that comes again keeps its turn. Refusals become known in any order:
+//! the one that broke a chain may be the last of which the session hears. So what is waited for is not one message but every one that
+//! was refused, or is certain to be, and a message is let through only when none of those has an earlier turn.
 
 use std::time::{Duration, Instant};
 
@@ -8,58 +12,140 @@ use domain::messages::Chain;
 use super::Session;
 use super::exchange::Asked;
 
-/// How long a conversation waits for a refused message to come again, before others may be sent into it.
+/// How long others wait for a refused message to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Conversations that wait at once; the one that has waited longest makes room for another.
-const MOST: usize = 64;
+/// Messages that are waited for at once; others are refused behind them all the same.
+const MOST: usize = 1024;
 
-/// The conversations that wait; nearly always, there are none.
+/// A message's place among those of its client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Turn(u32);
+
+impl Turn {
+    /// Turns wrap around; those of one moment are close together.
+    fn is_before(self, other: Self) -> bool {
+        self.0.wrapping_sub(other.0) > u32::MAX / 2
+    }
+
+    fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+/// The messages that must come again; nearly always, there are none.
 #[derive(Debug, Default)]
-pub(super) struct Holds(Vec<Held>);
+pub(super) struct Holds(Vec<Refused>);
 
-/// A conversation that waits for a message to come again.
+/// A message that was refused for now, or certainly will be.
 #[derive(Debug)]
-struct Held {
+struct Refused {
     conversation: ConversationId,
+    turn: Turn,
     client_msg_id: Box<str>,
     until: Instant,
 }
 
-impl Session {
-    /// The chain that a message goes on with; `None` if another message has to come again first.
-    pub(super) fn chain_for(&mut self, now: Instant, to: ConversationId, client_msg_id: &str) -> Option<Chain> {
-        let mut released = false;
-        if let Some(holds) = &mut self.held
-            && let Some(at) = holds.0.iter().position(|held| held.conversation == to)
-        {
-            if *holds.0[at].client_msg_id != *client_msg_id && now < holds.0[at].until {
-                return None;
-            }
-            holds.0.remove(at);
-            released = true;
-            self.held.take_if(|holds| holds.0.is_empty());
+impl Holds {
+    /// The turn that a message had when it came before.
+    fn turn_of(&self, conversation: ConversationId, client_msg_id: &str) -> Option<Turn> {
+        let same = |held: &&Refused| held.conversation == conversation && *held.client_msg_id == *client_msg_id;
+        self.0.iter().find(same).map(|held| held.turn)
+    }
+
+    fn has_before(&self, conversation: ConversationId, turn: Turn) -> bool {
+        self.0.iter().any(|held| held.conversation == conversation && held.turn.is_before(turn))
+    }
+
+    fn add(&mut self, refused: Refused) {
+        if let Some(held) = self.0.iter_mut().find(|held| held.turn == refused.turn) {
+            held.until = refused.until;
+        } else if self.0.len() < MOST {
+            self.0.push(refused);
         }
-        let latest = self.pending.iter().rev().find_map(|pending| match &pending.kind {
-            Asked::Send { conversation, chain, .. } if *conversation == to => Some(chain),
-            _ => None,
+    }
+}
+
+impl Session {
+    /// The turn of a message that has come, and the chain that it goes on with; `None` if another has to come before it.
+    pub(super) fn turn_for(&mut self, now: Instant, to: ConversationId, client_msg_id: &str) -> Option<(Turn, Chain)> {
+        if self.held.is_none() {
+            // Whatever is under way into one conversation has one chain, until the first refusal is known.
+            let latest = self.sends_to(to).next_back().map(|(_, _, chain)| chain.clone());
+            return Some((self.next_turn(), latest.unwrap_or_default()));
+        }
+        self.forget(|held| held.until <= now);
+        let came_before = self.held.as_ref().and_then(|holds| holds.turn_of(to, client_msg_id)).or_else(|| {
+            let under_way = self.sends_to(to).find(|(_, pending, _)| ***pending == *client_msg_id);
+            under_way.map(|(turn, _, _)| turn)
         });
-        Some(match latest {
-            // What is still under way in a broken chain will be refused; the message that broke it is here again.
-            Some(chain) if released && chain.is_broken() => Chain::default(),
-            Some(chain) => chain.clone(),
-            None => Chain::default(),
+        let turn = came_before.unwrap_or_else(|| self.next_turn());
+        let mut behind = self.held.as_ref().is_some_and(|holds| holds.has_before(to, turn));
+        let mut chain = None;
+        for (other, _, theirs) in self.sends_to(to) {
+            if !theirs.is_broken() {
+                chain = Some(theirs.clone());
+            } else if other.is_before(turn) {
+                behind = true;
+            }
+        }
+        if behind {
+            self.wait_for(now, to, turn, client_msg_id);
+            return None;
+        }
+        self.settle_turn(turn);
+        Some((turn, chain.unwrap_or_default()))
+    }
+
+    /// A message was refused for now: others wait until it has come again, and until those have that are refused because of it.
+    pub(super) fn hold(&mut self, now: Instant, to: ConversationId, turn: Turn, client_msg_id: &str) {
+        self.wait_for(now, to, turn, client_msg_id);
+        let cut_off: Vec<(Turn, Box<str>)> = self
+            .sends_to(to)
+            .filter(|(_, _, chain)| chain.is_broken())
+            .map(|(turn, client_msg_id, _)| (turn, client_msg_id.clone()))
+            .collect();
+        for (turn, client_msg_id) in cut_off {
+            self.wait_for(now, to, turn, &client_msg_id);
+        }
+    }
+
+    /// As [`Self::hold`], for a message that was refused unread.
+    pub(super) fn hold_unread(&mut self, now: Instant, to: ConversationId, client_msg_id: &str) {
+        let came_before = self.held.as_ref().and_then(|holds| holds.turn_of(to, client_msg_id));
+        let turn = came_before.unwrap_or_else(|| self.next_turn());
+        self.hold(now, to, turn, client_msg_id);
+    }
+
+    /// A message will not be sent again: it was let through, or there is nothing more to say about it.
+    pub(super) fn settle_turn(&mut self, turn: Turn) {
+        self.forget(|held| held.turn == turn);
+    }
+
+    /// What is under way into a conversation, in the order in which it came.
+    fn sends_to(&self, to: ConversationId) -> impl DoubleEndedIterator<Item = (Turn, &Box<str>, &Chain)> {
+        self.pending.iter().filter_map(move |pending| match &pending.kind {
+            Asked::Send { conversation, client_msg_id, turn, chain, .. } if *conversation == to => {
+                Some((*turn, client_msg_id, chain))
+            }
+            _ => None,
         })
     }
 
-    /// A message was refused for now: the conversation waits for it.
-    pub(super) fn hold(&mut self, now: Instant, conversation: ConversationId, client_msg_id: &str) {
-        let holds = &mut self.held.get_or_insert_default().0;
-        if holds.iter().any(|held| held.conversation == conversation) {
-            return;
+    fn next_turn(&mut self) -> Turn {
+        let next = self.latest_turn.next();
+        self.latest_turn = next;
+        next
+    }
+
+    fn wait_for(&mut self, now: Instant, conversation: ConversationId, turn: Turn, client_msg_id: &str) {
+        let refused = Refused { conversation, turn, client_msg_id: client_msg_id.into(), until: now + PATIENCE };
+        self.held.get_or_insert_default().add(refused);
+    }
+
+    fn forget(&mut self, which: impl Fn(&Refused) -> bool) {
+        if let Some(holds) = &mut self.held {
+            holds.0.retain(|held| !which(held));
+            self.held.take_if(|holds| holds.0.is_empty());
         }
-        if holds.len() >= MOST {
-            holds.remove(0);
-        }
-        holds.push(Held { conversation, client_msg_id: client_msg_id.into(), until: now + PATIENCE });
     }
 }

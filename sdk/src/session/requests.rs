@@ -2,7 +2,8 @@
 //!
 //! A request waits in line until the session is open and the window has room, is in flight until its answer comes, and goes back
 //! in line when the connection is lost and asking again does no harm. Requests keep the order in which they were made; messages
-//! keep it also when one was refused for now: those after it in its conversation wait until it has been sent again.
+//! keep it also when one was refused for now: those after it in its conversation wait until it has been sent again. Those that were
+//! under way behind it will be refused as well, so new ones wait for these too, though their answers may be long in coming.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -104,7 +105,7 @@ pub(crate) struct Requests {
     next_id: u64,
     all: BTreeMap<u64, Request>,
     queue: BTreeSet<u64>,
-    /// Messages in [`State::Waiting`].
+    /// Messages that have to be sent again: those in [`State::Waiting`], and those in flight behind one of them.
     waiting: BTreeSet<u64>,
     timers: BTreeSet<(Instant, u64)>,
     in_flight: usize,
@@ -168,17 +169,21 @@ impl Requests {
 
     /// Whether this is a message, and an earlier one into the same conversation waits to be sent again.
     fn is_behind(&self, id: u64) -> bool {
-        let conversation = |id: u64| match self.all.get(&id).map(|request| &request.body) {
-            Some(Body::Send(send)) => send.conversation.as_ref(),
-            _ => None,
-        };
         // Nearly always, nothing waits.
         let mut earlier = self.waiting.range(..id).peekable();
         if earlier.peek().is_none() {
             return false;
         }
-        let Some(own) = conversation(id) else { return false };
-        earlier.any(|&other| conversation(other) == Some(own))
+        let Some(own) = self.conversation(id) else { return false };
+        earlier.any(|&other| self.conversation(other) == Some(own))
+    }
+
+    /// Where a message goes.
+    fn conversation(&self, id: u64) -> Option<&proto::entry::ConversationId> {
+        match &self.all.get(&id)?.body {
+            Body::Send(send) => send.conversation.as_ref(),
+            _ => None,
+        }
     }
 
     /// Takes out the request that an answer belongs to.
@@ -206,9 +211,19 @@ impl Requests {
         }
         self.queue.remove(&id);
         request.state = State::Waiting;
-        self.waiting.insert(id);
         request.attempts += 1;
         set_timer(&mut self.timers, id, request, Some(request.deadline.map_or(at, |deadline| deadline.min(at))));
+        if self.waiting.insert(id) {
+            self.expect_refusals_behind(id);
+        }
+    }
+
+    /// Notes that the server refuses what is in flight behind a message that it refused.
+    fn expect_refusals_behind(&mut self, id: u64) {
+        let Some(own) = self.conversation(id) else { return };
+        let behind = self.all.range(id + 1..).filter(|(_, request)| request.state == State::InFlight);
+        let refused: Vec<u64> = behind.map(|(&id, _)| id).filter(|&id| self.conversation(id) == Some(own)).collect();
+        self.waiting.extend(refused);
     }
 
     /// The connection is gone: what may be repeated is put back in line, the rest is returned.
@@ -225,6 +240,7 @@ impl Requests {
             } else if let Some(request) = self.all.get_mut(&id) {
                 request.state = State::Queued;
                 self.in_flight -= 1;
+                self.waiting.remove(&id);
                 self.queue.insert(id);
                 let deadline = request.deadline;
                 set_timer(&mut self.timers, id, request, deadline);

@@ -183,6 +183,41 @@ fn later_messages_do_not_overtake_one_that_is_refused_for_now() {
 }
 
 #[test]
+fn new_messages_wait_for_those_whose_refusal_is_still_to_come() {
+    let mut bench = Bench::open(&[]);
+    for (call, name) in [(1, "m1"), (2, "m2")] {
+        bench.send(call, name);
+    }
+    let frames = bench.sent();
+    let [(first, "m1"), (second, "m2")] = sends(&frames)[..] else { panic!("{frames:?}") };
+    bench.receive(first, error(Code::RetryLater, 100));
+    bench.send(3, "m3");
+    bench.pass(Duration::from_secs(2));
+    let frames = bench.sent();
+    assert!(matches!(sends(&frames)[..], [(_, "m1")]), "m2 is about to be refused: {frames:?}");
+    bench.receive(second, error(Code::RetryLater, 100));
+    bench.pass(Duration::from_secs(2));
+    let frames = bench.sent();
+    assert!(matches!(sends(&frames)[..], [(_, "m2"), (_, "m3")]), "{frames:?}");
+}
+
+#[test]
+fn a_message_that_was_not_refused_after_all_is_not_waited_for() {
+    let mut bench = Bench::open(&[]);
+    for (call, name) in [(1, "m1"), (2, "m2")] {
+        bench.send(call, name);
+    }
+    let frames = bench.sent();
+    let [(first, "m1"), (second, "m2")] = sends(&frames)[..] else { panic!("{frames:?}") };
+    bench.receive(first, error(Code::RetryLater, 100));
+    bench.ack(second, "m2", 1);
+    bench.send(3, "m3");
+    bench.pass(Duration::from_secs(2));
+    let frames = bench.sent();
+    assert!(matches!(sends(&frames)[..], [(_, "m1"), (_, "m3")]), "{frames:?}");
+}
+
+#[test]
 fn a_repeatable_request_is_asked_again_and_another_is_not() {
     let mut bench = Bench::open(&[]);
     ask(&mut bench, 1, list());

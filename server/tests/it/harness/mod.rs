@@ -70,7 +70,10 @@ impl Site {
 
     /// A command over this folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_linnet"));
+        self.complete(Command::new(env!("CARGO_BIN_EXE_linnet")), arguments)
+    }
+
+    fn complete(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.current_dir(self.path()).args(arguments).env_remove("LINNET_TOKEN").stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LINNET__")) {
             command.env_remove(name);
@@ -97,6 +100,19 @@ impl Site {
 
     /// As [`Self::start`], with further arguments.
     pub(crate) fn start_with(&self, role: Role, arguments: &[&str]) -> Server {
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_linnet")), role, arguments)
+    }
+
+    /// Starts a server for both roles whose system calls strace meddles with. See [`can_trace`].
+    pub(crate) fn start_traced(&self, inject: &str, arguments: &[&str]) -> Server {
+        let mut strace = Command::new("strace");
+        // As a daemon, strace leaves its child's place to the server, whom signals are for.
+        strace.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", "trace=fdatasync", "-e", inject]);
+        strace.arg(env!("CARGO_BIN_EXE_linnet"));
+        self.start_by(strace, Role::Serve, arguments)
+    }
+
+    fn start_by(&self, command: Command, role: Role, arguments: &[&str]) -> Server {
         let any: &[(&str, &str)] = match role {
             Role::Serve => &[("--tcp", ANY), ("--tls", ANY), ("--quic", ANY), ("--rest", ANY)],
             Role::Gateway => &[("--tcp", ANY), ("--tls", ANY), ("--quic", ANY)],
@@ -110,7 +126,7 @@ impl Site {
         let _ = std::fs::remove_file(&ready_file);
         let log = self.path().join(format!("{}.log", role.name()));
         let file = File::options().create(true).append(true).open(&log).expect("a log file");
-        let mut command = self.command(&all);
+        let mut command = self.complete(command, &all);
         command.arg("--ready-file").arg(&ready_file);
         command.stdout(file.try_clone().expect("a second handle")).stderr(file);
         let mut child = command.spawn().expect("the binary starts");
@@ -204,6 +220,16 @@ impl Drop for Server {
             eprintln!("--- log of `linnet {}` ---\n{}", self.role.name(), tail(&self.log()));
         }
     }
+}
+
+/// Whether processes can be traced here; says so if not.
+pub(crate) fn can_trace(test: &str) -> bool {
+    let traced = Command::new("strace").args(["-qq", "-e", "trace=none", "true"]).stderr(Stdio::null()).status();
+    let can = traced.is_ok_and(|status| status.success());
+    if !can {
+        eprintln!("SKIPPED {test}: strace is missing or not permitted");
+    }
+    can
 }
 
 fn wait_until_ready(child: &mut Child, ready_file: &Path, log: &Path) -> Ready {
