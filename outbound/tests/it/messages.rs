@@ -50,7 +50,7 @@ async fn a_restart_forgets_nothing() {
     world.say("one").await;
     world.fake.next().await;
     let World { domain, store, fake, alice, bob, workers, .. } = world;
-    workers.stop().await;
+    workers.unwrap().stop().await;
     // What is said while nobody works.
     say(&domain, &alice, &bob, "two").await;
     drop(domain);
@@ -77,7 +77,7 @@ async fn a_restart_forgets_nothing() {
 async fn what_is_too_old_is_dropped() {
     let world = World::new(xiaomi(), |_| (503, json!({}))).await;
     let World { domain, fake, alice, bob, workers, store, .. } = world;
-    workers.stop().await;
+    workers.unwrap().stop().await;
     say(&domain, &alice, &bob, "hi").await;
     let config = outbound::Config { give_up: Duration::ZERO, ..config() };
     tokio::time::sleep(Duration::from_millis(5)).await;

@@ -39,7 +39,8 @@ pub struct World {
     pub server: Caller,
     pub alice: Caller,
     pub bob: Caller,
-    pub workers: Outbound,
+    /// Of this process; none once they are taken.
+    pub workers: Option<Outbound>,
 }
 
 /// Settings under which nothing takes long.
@@ -67,7 +68,7 @@ impl World {
         let provider = channel.provider();
         let channel = PushChannel { name: "main".into(), url: fake.url(), ..channel };
         domain.push.set_channel(&server, channel).await.unwrap();
-        let workers = start(&domain);
+        let workers = Some(start(&domain));
         let world = Self { domain, store, fake, server, alice, bob, workers };
         world.bind(&world.bob, "phone", provider, "abcdef01").await;
         world
