@@ -131,6 +131,34 @@ impl Conversations {
         Self { store, clock, access, log, events, config }
     }
 
+    /// Every group that the caller is a member of, or was about to become one of.
+    ///
+    /// # Errors
+    /// `Denied(Credential)` unless the caller is a user; `Unavailable`.
+    pub async fn groups(&self, caller: &Caller) -> Result<Vec<GroupId>> {
+        let (app, user) = (caller.app(), caller.user()?);
+        let mut groups: Vec<GroupId> = Vec::new();
+        let mut first = GroupId(0);
+        loop {
+            let from = MembershipKey { app, user, conversation: ConversationId::Group(first) };
+            // Notices come behind all groups.
+            let end = MembershipKey { app, user, conversation: ConversationId::Notices(UserId(0)) };
+            let scan = Scan::<MembershipKey>::new(tables::user(app, user), ROWS_PER_READ)
+                .from(|rest| from.rest(rest))
+                .to(|rest| end.rest(rest));
+            let rows = self.store.scan(scan).await?;
+            let found = rows.iter().filter_map(|row| row.record.conversation.as_ref());
+            groups.extend(found.filter_map(|found| match ConversationId::from_wire(found) {
+                Some(ConversationId::Group(group)) => Some(group),
+                _ => None,
+            }));
+            match groups.last() {
+                Some(last) if rows.len() == ROWS_PER_READ => first = GroupId(last.0 + 1),
+                _ => return Ok(groups),
+            }
+        }
+    }
+
     /// The caller's conversations, one's own notices among them: pinned first, then the most recently active.
     /// Those without anything to read, deleted ones among them, are left out.
     ///

@@ -77,7 +77,8 @@ impl Kicks {
 
     async fn some(&self, app: AppNumber, user: UserId, device_id: Option<&str>, reason: u32, message: &str) {
         let device_id = device_id.unwrap_or_default().to_owned();
-        let kick = store::Kick { user: user.0, device_id, reason, message: message.to_owned() };
+        let kick =
+            store::Kick { user: user.0, device_id, reason, message: message.to_owned(), ..store::Kick::default() };
         self.events.tell(app, store::event::Body::Kick(kick)).await;
     }
 }

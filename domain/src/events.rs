@@ -1,6 +1,10 @@
-//! Telling whoever is connected that something happened.
+//! Telling whoever is connected that something happened, in this process and in others.
 //!
 //! An event is a hint. What it says is durable before it is told, or, like typing, never was; whoever misses it loses nothing.
+//! Sessions of this process are told at once; other processes hear of it over the bus, where it is addressed to [`topics`].
+
+mod catch_up;
+mod topics;
 
 use std::sync::Arc;
 
@@ -9,10 +13,11 @@ use proto::{Message, store};
 use storage::{Scan, Store};
 use tracing::warn;
 
-use crate::deliver::{Audience, Outlet};
+use crate::deliver::{Audience, Concern, Outlet};
 use crate::error::Result;
 use crate::groups::MemberKey;
 use crate::ids::{AppNumber, ConversationId, GroupId, UserId};
+use crate::interests::Interests;
 use crate::log::HeadKey;
 use crate::metrics::EVENTS;
 use crate::outbox::Outbox;
@@ -26,6 +31,8 @@ const MEMBERS_PER_READ: usize = 1_000;
 pub(crate) struct Events {
     store: Store,
     outlet: Outlet,
+    /// Of this process, on the bus: its own events come back to it.
+    origin: u64,
     outbox: Arc<Outbox>,
     members: moka::sync::Cache<(AppNumber, GroupId), MemberList>,
     told: metrics::Counter,
@@ -34,36 +41,54 @@ pub(crate) struct Events {
 /// A group's members, as they were at a version or later.
 #[derive(Debug, Clone)]
 struct MemberList {
+    /// Of the group's log: versions are counted anew in another.
+    epoch: u64,
     version: u64,
     users: Arc<[UserId]>,
 }
 
+/// A version of a group's member list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MembersAt {
+    /// The epoch of the group's log.
+    pub(crate) epoch: u64,
+    /// The version in it.
+    pub(crate) version: u64,
+}
+
 impl Events {
     pub(crate) fn new(store: Store, outlet: Outlet, outbox: Arc<Outbox>, member_lists: u64) -> Self {
-        Self { store, outlet, outbox, members: moka::sync::Cache::new(member_lists), told: metrics::counter!(EVENTS) }
+        if let Outlet::Both(deliver, bus) = &outlet {
+            deliver.choose(Interests::new(bus.clone()));
+        }
+        let (members, told) = (moka::sync::Cache::new(member_lists), metrics::counter!(EVENTS));
+        Self { store, outlet, origin: rand::random(), outbox, members, told }
     }
 
     /// Tells an event to its audience, wherever that is connected.
-    pub(crate) async fn tell(&self, app: AppNumber, body: Body) {
+    pub(crate) async fn tell(self: &Arc<Self>, app: AppNumber, body: Body) {
         self.told.increment(1);
-        match &self.outlet {
-            Outlet::Here(_) => self.hand_over(app, &body).await,
-            Outlet::Bus(bus) => {
-                let event = store::Event { app: app.0, body: Some(body.clone()) };
-                bus.publish(&[], event.encode_to_vec().into());
-            }
-        }
+        self.hand_over(app, &body).await;
         // Where each process works, each does what its own messages leave.
-        if self.outbox.is_shared() || matches!(self.outlet, Outlet::Here(_)) {
+        if self.outbox.is_shared() || self.outlet.here().is_some() {
             self.hint(app, &body);
+        }
+        if let Some(bus) = self.outlet.bus()
+            && let Some(topics) = topics::of(app, &body)
+        {
+            let event = store::Event { app: app.0, body: Some(body), origin: self.origin };
+            bus.publish(&topics, event.encode_to_vec().into());
         }
     }
 
     /// Tells an event that another process published to the sessions of this one.
-    pub(crate) async fn receive(&self, event: store::Event) {
+    pub(crate) async fn receive(self: &Arc<Self>, event: store::Event) {
+        if event.origin == self.origin {
+            return;
+        }
         if let Some(body) = event.body {
             self.hand_over(AppNumber(event.app), &body).await;
-            if !self.outbox.is_shared() && matches!(self.outlet, Outlet::Here(_)) {
+            if !self.outbox.is_shared() && self.outlet.here().is_some() {
                 self.hint(AppNumber(event.app), &body);
             }
         }
@@ -71,13 +96,21 @@ impl Events {
 
     /// Events of other processes were lost, nobody knows which.
     pub(crate) fn missed(&self) {
-        if let Outlet::Here(deliver) = &self.outlet {
+        if let Some(deliver) = self.outlet.here() {
             deliver.missed();
         }
     }
 
-    async fn hand_over(&self, app: AppNumber, body: &Body) {
-        let Outlet::Here(deliver) = &self.outlet else { return };
+    async fn hand_over(self: &Arc<Self>, app: AppNumber, body: &Body) {
+        let Some(deliver) = self.outlet.here() else { return };
+        if let Some(group) = topics::group_of(body) {
+            let named = if let Body::Appended(appended) = body { topics::named(appended) } else { &[] };
+            match deliver.concern(app, group, named) {
+                Concern::None => return,
+                Concern::Known => {}
+                Concern::New => self.catch_up_later(app, group, body),
+            }
+        }
         match self.audience(app, body).await {
             Ok(Some(audience)) => deliver.deliver(app, &audience, body),
             Ok(None) => warn!(app = app.0, "an event without an audience was dropped"),
@@ -98,7 +131,9 @@ impl Events {
 
     async fn audience(&self, app: AppNumber, body: &Body) -> Result<Option<Audience>> {
         let (conversation, version) = match body {
-            Body::Appended(event) => (&event.conversation, Some(event.members_version)),
+            Body::Appended(event) => {
+                (&event.conversation, Some(MembersAt { epoch: event.epoch, version: event.members_version }))
+            }
             Body::ReadMoved(event) => (&event.conversation, None),
             Body::Typed(event) => (&event.conversation, None),
             Body::Kick(event) if event.user == 0 => return Ok(Some(Audience::Everyone)),
@@ -118,22 +153,27 @@ impl Events {
     }
 
     /// The members of a group at a version of its member list, or later; without a version, now.
-    pub(crate) async fn members(&self, app: AppNumber, group: GroupId, version: Option<u64>) -> Result<Arc<[UserId]>> {
+    pub(crate) async fn members(&self, app: AppNumber, group: GroupId, at: Option<MembersAt>) -> Result<Arc<[UserId]>> {
         let cached = self.members.get(&(app, group));
+        let covers = |list: &MemberList, at: MembersAt| list.epoch == at.epoch && list.version >= at.version;
+        if let (Some(at), Some(list)) = (at, &cached)
+            && covers(list, at)
+        {
+            return Ok(list.users.clone());
+        }
+        // Invariant: a list is labelled with a version that was durable before the list was read.
+        // Were it the other way round, a change between the two reads would be missed until the next change.
         let head = HeadKey { app, conversation: ConversationId::Group(group) };
-        let current = match (version, &cached) {
-            (Some(version), Some(list)) if list.version >= version => return Ok(list.users.clone()),
-            // Invariant: a list is labelled with a version that was durable before the list was read.
-            // Were it the other way round, a change between the two reads would be missed until the next change.
-            _ => self.store.get(&head).await?.map_or(0, |head| head.members_version),
-        };
+        let head = self.store.get(&head).await?.unwrap_or_default();
+        let current = MembersAt { epoch: head.epoch, version: head.members_version };
         if let Some(list) = cached
-            && list.version >= current
+            && covers(&list, current)
         {
             return Ok(list.users);
         }
         let users: Arc<[UserId]> = self.read_members(app, group).await?.into();
-        self.members.insert((app, group), MemberList { version: current, users: users.clone() });
+        let MembersAt { epoch, version } = current;
+        self.members.insert((app, group), MemberList { epoch, version, users: users.clone() });
         Ok(users)
     }
 

@@ -20,6 +20,7 @@ mod events;
 pub mod files;
 pub mod groups;
 mod ids;
+mod interests;
 mod log;
 pub mod messages;
 pub mod metrics;
@@ -48,11 +49,12 @@ use std::sync::Arc;
 pub use caller::Caller;
 pub use config::Config;
 pub use conversations::Page;
-pub use deliver::{Audience, Deliver, Outlet};
+pub use deliver::{Audience, Concern, Deliver, Outlet};
 pub use error::{Denial, Error, Noun, Result};
 pub use ids::{
     AppNumber, BootId, ConversationId, Epoch, GroupId, GroupRef, ID_END, MessageId, Seq, SessionId, UserId, UserRef,
 };
+pub use interests::{Interest, Interests};
 /// The records that services return, and the entries that logs hold.
 pub use proto::{entry, store as record};
 /// How configurations write sizes and spans of time.

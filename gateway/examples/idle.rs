@@ -127,6 +127,8 @@ async fn store_rows(domain: &Domain, server: &domain::Caller, count: usize) -> u
             platform: 7,
             device_id: "device".to_owned(),
             client: "test/1".to_owned(),
+            devices_allowed: None,
+            again: false,
         };
         domain.presence.open(caller, opening).await.unwrap();
     }

@@ -13,7 +13,7 @@ use proto::wire;
 use wire::frame::Body;
 
 use crate::answer;
-use crate::registry::{Hub, Slot};
+use crate::registry::{Arrival, Hub, Slot};
 use crate::session::{Identity, Login, PageOf, Request};
 
 /// Entries read at once for a page.
@@ -28,8 +28,16 @@ pub(crate) struct Context {
     pub(crate) caller: Caller,
 }
 
-/// Whom a token belongs to.
-pub(crate) async fn authenticate(domain: Domain, slot: Arc<Slot>, login: Login) -> Result<Box<Identity>, Error> {
+/// Who logs in, and what keeps this gateway listening until that is done.
+pub(crate) type Authenticated = (Box<Identity>, Option<Arrival>);
+
+/// Whom a token belongs to, to whom this gateway listens from then on.
+pub(crate) async fn authenticate(
+    domain: Domain,
+    hub: Arc<Hub>,
+    slot: Arc<Slot>,
+    login: Login,
+) -> Result<Authenticated, Error> {
     let caller = domain.tokens.authenticate(&login.token).await?;
     let user = caller.user()?;
     let record = domain.users.find(&caller, &UserRef::Id(user)).await?;
@@ -38,7 +46,8 @@ pub(crate) async fn authenticate(domain: Domain, slot: Arc<Slot>, login: Login) 
         0 => login.platform,
         platform => i32::try_from(platform).unwrap_or_default(),
     };
-    Ok(Box::new(Identity {
+    let arrival = hub.expect(&domain, &caller).await?;
+    let identity = Identity {
         caller,
         user,
         uid: users::uid_of(&record).into(),
@@ -47,7 +56,8 @@ pub(crate) async fn authenticate(domain: Domain, slot: Arc<Slot>, login: Login) 
         device_id: login.device_id,
         platform,
         client: login.client,
-    }))
+    };
+    Ok((Box::new(identity), arrival))
 }
 
 /// Serves any request but a send, whose two halves the driver keeps apart.
@@ -87,6 +97,7 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
         Request::PresenceSubscribe(users) => {
             // Watching starts before asking, so that no change falls between.
             cx.hub.watch(&cx.slot, caller.app(), &users);
+            cx.hub.settle_interests().await;
             let states = domain.presence.query(caller, &users).await?;
             Ok(Body::PresenceList(answer::presences(&states)))
         }

@@ -72,6 +72,11 @@ pub struct Config {
     /// How often the gateway says that its sessions are alive. Default 10 s; a third of the domain's presence lease.
     #[serde(with = "duration")]
     pub presence_renewal: Duration,
+    /// Sessions per second that are told to compare with the store, after events of other processes were lost. Default 2000; 0 for all at once.
+    pub resyncs_per_second: u32,
+    /// How long nobody is told again, where events go on being lost. Default 2 s.
+    #[serde(with = "duration")]
+    pub resync_pause: Duration,
     /// Most chat rooms that a session is in at once. Default 10; coming into one more leaves the first.
     pub rooms_per_session: usize,
 }
@@ -180,6 +185,8 @@ impl Default for Config {
             limit_loopback: false,
             reconnect_spread: Duration::from_secs(10),
             presence_renewal: Duration::from_secs(10),
+            resyncs_per_second: 2000,
+            resync_pause: Duration::from_secs(2),
             rooms_per_session: 10,
         }
     }

@@ -22,11 +22,11 @@ use proto::frame::Decoder;
 use proto::{Message, wire};
 use tracing::Instrument;
 
-use crate::call::{self, Context as CallContext};
+use crate::call::{self, Authenticated, Context as CallContext};
 use crate::gateway::{Place, Shared};
 use crate::metrics;
-use crate::registry::Hold;
-use crate::session::{Call, Event, Identity, Reply, Request, Status};
+use crate::registry::{self, Hold};
+use crate::session::{Call, Event, Reply, Request, Status};
 use crate::wire::Wire;
 
 /// Bytes read at once.
@@ -78,8 +78,10 @@ type Placed = (u32, Instant, Result<Submitted, Error>);
 
 enum Done {
     /// With the token, to be looked at again.
-    Authenticated(Result<Box<Identity>, Error>, String),
+    Authenticated(Result<Authenticated, Error>, String),
     Confirmed(Result<(), Error>),
+    /// Others have taken the session's place.
+    Displaced,
     Replied(Reply),
 }
 
@@ -155,8 +157,8 @@ impl<W: Wire> Connection<W> {
         match call {
             Call::Authenticate(login) => {
                 let domain = self.shared.domain.clone();
-                let token = login.token.clone();
-                self.run(async move { Done::Authenticated(call::authenticate(domain, slot, login).await, token) });
+                let (hub, token) = (Arc::clone(&self.shared.hub), login.token.clone());
+                self.run(async move { Done::Authenticated(call::authenticate(domain, hub, slot, login).await, token) });
             }
             Call::Resume { id, ticket, received } => self.resume(id, ticket, received),
             Call::Confirm => self.confirm(),
@@ -183,13 +185,18 @@ impl<W: Wire> Connection<W> {
 
     /// Looks whether the session would still be let in: an event that ended it may have been lost.
     fn confirm(&mut self) {
-        let identity = self
-            .hold
-            .slot
+        let slot = Arc::clone(&self.hold.slot);
+        let identity = slot
             .with_session(|session| session.identity().map(|identity| (identity.caller.clone(), identity.generation)));
         let Some((caller, generation)) = identity else { return };
-        let domain = self.shared.domain.clone();
-        self.run(async move { Done::Confirmed(domain.tokens.confirm(&caller, generation).await) });
+        let (domain, boot) = (self.shared.domain.clone(), self.shared.hub.boot);
+        self.run(async move {
+            let outcome = domain.tokens.confirm(&caller, generation).await;
+            let is_displaced = outcome.is_ok()
+                && slot.lease.is_held()
+                && domain.presence.is_open(&caller, slot.id, boot).await.is_ok_and(|open| !open);
+            if is_displaced { Done::Displaced } else { Done::Confirmed(outcome) }
+        });
     }
 
     /// Takes over the session of a ticket, and lets go of the one that this connection began with.
@@ -236,10 +243,11 @@ impl<W: Wire> Connection<W> {
     fn hand_in(&mut self, done: Done) -> Result<(), Over> {
         let now = self.shared.now();
         match done {
-            Done::Authenticated(Ok(identity), token) => {
+            Done::Authenticated(Ok((identity, arrival)), token) => {
                 metrics::login("new");
                 tracing::debug!(session = identity.session.0, user = identity.user.0, "a user logged in");
                 self.shared.hub.admit(now, &self.hold, identity);
+                drop(arrival);
                 // Events reach the session from here on. A revocation just before was missed, so the token is looked at once more.
                 let domain = self.shared.domain.clone();
                 self.run(async move { Done::Confirmed(domain.tokens.authenticate(&token).await.map(drop)) });
@@ -254,6 +262,9 @@ impl<W: Wire> Connection<W> {
                 self.hold.with(|session| session.handle_event(now.at, &kick)).ok_or(Over)?;
             }
             Done::Confirmed(_) => {}
+            Done::Displaced => {
+                self.hold.with(|session| session.handle_event(now.at, &registry::displaced())).ok_or(Over)?;
+            }
             Done::Replied(reply) => {
                 self.hold.with(|session| session.handle_reply(now, reply)).ok_or(Over)?;
             }
@@ -467,6 +478,6 @@ mod tests {
         assert!(size_of::<Connection<Tls>>() <= 176);
         assert!(size_of::<Connection<Quic>>() <= 248);
         assert!(size_of::<crate::registry::Slot>() <= 408);
-        assert!(size_of::<Identity>() <= 104);
+        assert!(size_of::<crate::session::Identity>() <= 104);
     }
 }

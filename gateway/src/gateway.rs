@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::{BootId, Clock, Domain};
+use domain::{Clock, Domain};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -245,7 +245,6 @@ impl Drop for Place {
 
 /// Starts what runs beside connections: deadlines, leases, the numbers of chat rooms.
 fn run_beside(shared: &Arc<Shared>, tasks: &TaskTracker, stop: &CancellationToken) {
-    let boot = BootId(rand::random_range(1..domain::ID_END));
     let (sweeping, swept_until) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move {
         let mut ticks = tokio::time::interval(tick(&sweeping.hub.config));
@@ -262,17 +261,20 @@ fn run_beside(shared: &Arc<Shared>, tasks: &TaskTracker, stop: &CancellationToke
         }
     });
     let (reporting, reported_until) = (Arc::clone(shared), stop.clone());
-    tasks.spawn(async move { reporting.hub.report_rooms(&reporting.domain, boot, reported_until).await });
+    tasks.spawn(async move { reporting.hub.report_rooms(&reporting.domain, reported_until).await });
+    let (telling, told_until) = (Arc::clone(shared), stop.clone());
+    tasks.spawn(async move { telling.hub.resync_when_lost(told_until).await });
+    let (watching, watched_until) = (Arc::clone(shared), stop.clone());
+    tasks.spawn(async move { presence::watch_runs(&watching.domain, &watching.hub, watched_until).await });
     let (reconciling, until) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move {
         // The run is ended only after the last lease of it was written, so that none comes back to life.
         let stop_renewing = CancellationToken::new();
         let reconcile = async {
-            reconciling.hub.presence.run(&reconciling.domain, boot, until).await;
+            reconciling.hub.presence.run(&reconciling.domain, &reconciling.hub, until).await;
             stop_renewing.cancel();
         };
-        let every = reconciling.hub.config.presence_renewal;
-        tokio::join!(reconcile, presence::renew(&reconciling.domain, boot, every, stop_renewing.clone()));
+        tokio::join!(reconcile, presence::renew(&reconciling.domain, &reconciling.hub, stop_renewing.clone()));
     });
 }
 

@@ -22,6 +22,8 @@ pub const BYTES_OUT: &str = "linnet_gateway_bytes_out_total";
 pub const PUSHES: &str = "linnet_gateway_pushes_total";
 /// Sessions ended by another device, an app or an admin.
 pub const KICKS: &str = "linnet_gateway_kicks_total";
+/// Times that all sessions were told to compare with the store, for events were lost.
+pub const RESYNCS: &str = "linnet_gateway_resyncs_total";
 /// Seconds from a Send to its durable ack.
 pub const SEND_SECONDS: &str = "linnet_gateway_send_seconds";
 /// QUIC clients that had to prove their address first.
@@ -37,6 +39,7 @@ pub(crate) struct Metrics {
     pub(crate) bytes_out: Counter,
     pub(crate) pushes: Counter,
     pub(crate) kicks: Counter,
+    pub(crate) resyncs: Counter,
     pub(crate) send_seconds: Histogram,
 }
 
@@ -51,6 +54,7 @@ impl Metrics {
             bytes_out: counter!(BYTES_OUT),
             pushes: counter!(PUSHES),
             kicks: counter!(KICKS),
+            resyncs: counter!(RESYNCS),
             send_seconds: histogram!(SEND_SECONDS),
         }
     }

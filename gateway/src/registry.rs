@@ -3,6 +3,8 @@
 //! Lock order: a shard of `users`, `watchers` or `rooms` first, then a session; never the other way round, and never two sessions at once.
 //! The hub never calls the domain, so that the domain may deliver from anywhere.
 
+mod listening;
+mod resync;
 mod rooms;
 mod wants;
 
@@ -16,16 +18,22 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use domain::{AppNumber, Audience, Deliver, SessionId, UserId, record};
+use domain::{
+    AppNumber, Audience, BootId, Concern, ConversationId, Deliver, GroupId, Interest, Interests, SessionId, UserId,
+    record,
+};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 use crate::config::{Config, Platform};
 use crate::encode;
 use crate::limit::Bucket;
 use crate::metrics::Metrics;
-use crate::presence::Reconciler;
+use crate::presence::{Lease, Reconciler};
 use crate::session::{Event, Identity, Now, Reply, Session};
 use crate::ticket::Tickets;
+pub(crate) use listening::Arrival;
+use listening::Listening;
 use rooms::Rooms;
 use wants::Wants;
 
@@ -33,6 +41,8 @@ const SHARDS: usize = 64;
 
 /// A user of an app.
 type Key = (AppNumber, UserId);
+/// Users with sessions here.
+type Users = HashMap<Key, User>;
 
 /// Takes events to the sessions of this process. Made before the domain, which delivers through it.
 pub struct Hub {
@@ -41,10 +51,15 @@ pub struct Hub {
     pub(crate) live: ArcSwap<Config>,
     pub(crate) metrics: Metrics,
     pub(crate) presence: Reconciler,
+    /// This run of this gateway.
+    pub(crate) boot: BootId,
+    listening: Listening,
+    /// Events were lost, and sessions have to be told so.
+    lost: Notify,
     tickets: Tickets,
     hasher: RandomState,
     sessions: Box<[Mutex<Sessions>]>,
-    users: Box<[RwLock<HashMap<Key, User>>]>,
+    users: Box<[RwLock<Users>]>,
     watchers: Box<[Mutex<Watchers>]>,
     rooms: Rooms,
     next_session: AtomicU64,
@@ -57,12 +72,14 @@ type Sessions = HashMap<SessionId, Arc<Slot>>;
 /// Sessions by the users whose presence they are told.
 type Watchers = HashMap<Key, Vec<Arc<Slot>>>;
 
-/// A user with sessions here.
+/// A user with sessions here, or about to have one.
 #[derive(Debug)]
 struct User {
     sends: Bucket,
     /// In the order of their logins.
     slots: Vec<Arc<Slot>>,
+    /// Logins under way.
+    arriving: u32,
 }
 
 /// Where a session lives: shared by the hub, which brings events, and the connection, which moves bytes.
@@ -70,7 +87,7 @@ struct User {
 pub(crate) struct Slot {
     pub(crate) id: SessionId,
     /// Whether the store has a lease of this session; written by [`crate::presence`] alone.
-    pub(crate) leased: AtomicBool,
+    pub(crate) lease: Lease,
     inner: Mutex<Inner>,
 }
 
@@ -102,6 +119,9 @@ impl Hub {
             config,
             metrics: Metrics::new(),
             presence: Reconciler::default(),
+            boot: BootId(rand::random_range(1..domain::ID_END)),
+            listening: Listening::default(),
+            lost: Notify::new(),
             tickets: Tickets::new(),
             hasher: RandomState::new(),
             sessions: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -124,7 +144,7 @@ impl Hub {
         let id = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
         let inner =
             Inner { session: Session::new(self.live.load_full(), now), waker: None, connection: 0, wants: None };
-        let slot = Arc::new(Slot { id, leased: AtomicBool::new(false), inner: Mutex::new(inner) });
+        let slot = Arc::new(Slot { id, lease: Lease::default(), inner: Mutex::new(inner) });
         self.session_shard(id).lock().insert(id, Arc::clone(&slot));
         if self.stopping.load(Ordering::SeqCst) {
             slot.tell(now, &Event::Cut);
@@ -148,7 +168,8 @@ impl Hub {
         }
         let (replaced, kicked) = {
             let mut shard = self.user_shard(&key).write();
-            let user = shard.entry(key).or_insert_with(|| User { sends: Bucket::new(now.at), slots: Vec::new() });
+            let new = || User { sends: Bucket::new(now.at), slots: Vec::new(), arriving: 0 };
+            let user = shard.entry(key).or_insert_with(new);
             let replaced = take_where(&mut user.slots, usize::MAX, |other| *other.device_id == *device);
             let kicked = self.config.devices_allowed(Platform::from_wire(platform)).map_or_else(Vec::new, |allowed| {
                 let there = user.slots.iter().filter(|slot| slot.platform() == Some(platform)).count();
@@ -162,11 +183,8 @@ impl Hub {
         for slot in replaced {
             self.tell_and_clear(now.at, &slot, &Event::Replaced);
         }
-        let reason = proto::wire::kicked::Reason::OtherDevice.into();
-        let kick = Event::Kick { reason, message: "another device of this platform logged in" };
         for slot in kicked {
-            self.metrics.kicks.increment(1);
-            self.tell_and_clear(now.at, &slot, &kick);
+            self.displace(&slot);
         }
     }
 
@@ -253,12 +271,23 @@ impl Hub {
     /// Calls `tell` with every session, each with a delay of its own.
     fn tell_all(&self, now: Instant, event: impl Fn(Duration) -> Event<'static>) {
         let spread = u64::try_from(self.config.reconnect_spread.as_millis()).unwrap_or(u64::MAX);
+        self.each_slot(|slot| {
+            self.tell_and_clear(now, slot, &event(Duration::from_millis(rand::random_range(0..=spread))));
+        });
+    }
+
+    /// Calls `work` with every session.
+    pub(crate) fn each_slot(&self, mut work: impl FnMut(&Arc<Slot>)) {
         for shard in &self.sessions {
             let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
-            for slot in slots {
-                self.tell_and_clear(now, &slot, &event(Duration::from_millis(rand::random_range(0..=spread))));
-            }
+            slots.iter().for_each(&mut work);
         }
+    }
+
+    /// Ends a session whose place others have taken.
+    pub(crate) fn displace(&self, slot: &Arc<Slot>) {
+        self.metrics.kicks.increment(1);
+        self.tell_and_clear(Instant::now(), slot, &displaced());
     }
 
     /// Ends every session at once.
@@ -289,22 +318,30 @@ impl Hub {
             let mut shard = self.user_shard(&key).write();
             if let Some(user) = shard.get_mut(&key) {
                 user.slots.retain(|other| !Arc::ptr_eq(other, slot));
-                if user.slots.is_empty() {
-                    shard.remove(&key);
-                }
             }
+            self.remove_if_gone(&mut shard, &key);
         }
         self.unwatch(slot, key.0, &wants.watching);
         self.leave_rooms(slot, key.0, &wants.rooms);
         self.presence.touch(slot);
     }
 
-    /// Calls `tell` with every session of an audience.
-    fn for_each(&self, app: AppNumber, audience: &Audience, mut tell: impl FnMut(&Arc<Slot>)) {
+    /// Forgets a user who has no session here and is not about to have one.
+    fn remove_if_gone(&self, users: &mut Users, key: &Key) {
+        if users.get(key).is_some_and(|user| user.slots.is_empty() && user.arriving == 0) {
+            users.remove(key);
+            self.listening.leave(Interest::User(key.0, key.1));
+        }
+    }
+
+    /// Calls `tell` with every session of an audience. Whether anybody of it is here, or about to be.
+    fn for_each(&self, app: AppNumber, audience: &Audience, mut tell: impl FnMut(&Arc<Slot>)) -> bool {
+        let mut found = false;
         let mut each = |users: &[UserId]| {
             for user in users {
                 let key = (app, *user);
                 if let Some(user) = self.user_shard(&key).read().get(&key) {
+                    found = true;
                     user.slots.iter().for_each(&mut tell);
                 }
             }
@@ -327,23 +364,29 @@ impl Hub {
                 }
             }
         }
+        found
     }
 
     fn kick(&self, now: Instant, app: AppNumber, audience: &Audience, kick: &record::Kick) {
         let mut over = Vec::new();
         self.for_each(app, audience, |slot| {
-            let meant = kick.device_id.is_empty()
+            let is_device = kick.device_id.is_empty()
                 || slot.with_session(|session| {
                     session.identity().is_some_and(|identity| *identity.device_id == *kick.device_id)
                 });
-            if meant {
+            let own = |session: &record::SessionRef| session.boot == self.boot.0 && session.session == slot.id.0;
+            if is_device && (kick.sessions.is_empty() || kick.sessions.iter().any(own)) {
                 over.push(Arc::clone(slot));
             }
         });
         let reason = i32::try_from(kick.reason).unwrap_or_default();
+        let event = match reason {
+            0 if !kick.sessions.is_empty() => Event::Replaced,
+            _ => Event::Kick { reason, message: &kick.message },
+        };
         for slot in over {
-            self.metrics.kicks.increment(1);
-            self.tell_and_clear(now, &slot, &Event::Kick { reason, message: &kick.message });
+            self.metrics.kicks.increment(u64::from(!matches!(event, Event::Replaced)));
+            self.tell_and_clear(now, &slot, &event);
         }
     }
 
@@ -366,6 +409,46 @@ impl Hub {
 
 impl Deliver for Hub {
     fn deliver(&self, app: AppNumber, audience: &Audience, event: &record::event::Body) {
+        let group = group_of(audience, event).map(|group| (app, group));
+        // Looked at before the audience is: who arrives in between asks for the group again.
+        let asked = group.and_then(|group| self.listening.asked_for(group));
+        let found = self.hand_out(app, audience, event);
+        if let (Some(group), Some(asked), false) = (group, asked, found) {
+            self.listening.leave_group(group, asked);
+        }
+    }
+
+    fn missed(&self) {
+        self.lost.notify_one();
+    }
+
+    fn choose(&self, interests: Interests) {
+        self.listening.begin(interests);
+    }
+
+    fn concern(&self, app: AppNumber, group: GroupId, named: &[u64]) -> Concern {
+        self.concern_of(app, group, named)
+    }
+}
+
+/// The group whose members these are.
+fn group_of(audience: &Audience, event: &record::event::Body) -> Option<GroupId> {
+    let Audience::Members(_) = audience else { return None };
+    let conversation = match event {
+        record::event::Body::Appended(appended) => appended.conversation.as_ref(),
+        record::event::Body::ReadMoved(moved) => moved.conversation.as_ref(),
+        record::event::Body::Typed(typed) => typed.conversation.as_ref(),
+        _ => None,
+    };
+    match conversation.and_then(ConversationId::from_wire) {
+        Some(ConversationId::Group(group)) => Some(group),
+        _ => None,
+    }
+}
+
+impl Hub {
+    /// Tells every session of an audience. Whether anybody of it is here, or about to be.
+    fn hand_out(&self, app: AppNumber, audience: &Audience, event: &record::event::Body) -> bool {
         let now = Instant::now();
         // Encoded for the first session that is found, and shared by all.
         let mut frame: Option<Bytes> = None;
@@ -387,13 +470,15 @@ impl Deliver for Hub {
                 let frame = frame.get_or_insert_with(|| encode::presence(moved)).clone();
                 slot.tell(now, &Event::PresenceMoved { frame });
             }),
-            record::event::Body::RoomMoved(moved) => self.move_in_rooms(app, audience, moved),
-            record::event::Body::Kick(kick) => self.kick(now, app, audience, kick),
+            record::event::Body::RoomMoved(moved) => {
+                self.move_in_rooms(app, audience, moved);
+                true
+            }
+            record::event::Body::Kick(kick) => {
+                self.kick(now, app, audience, kick);
+                true
+            }
         }
-    }
-
-    fn missed(&self) {
-        self.tell_all(Instant::now(), |after| Event::Missed { after });
     }
 }
 
@@ -448,6 +533,12 @@ impl Hold {
         }
         Some(work(&mut inner.session))
     }
+}
+
+/// What a session is told whose place another device has taken.
+pub(crate) fn displaced() -> Event<'static> {
+    let reason = proto::wire::kicked::Reason::OtherDevice.into();
+    Event::Kick { reason, message: "another device of this platform logged in" }
 }
 
 /// Removes up to `most` of the slots that match, the oldest first.

@@ -12,6 +12,8 @@ async fn log_in(world: &World, user: &Caller, session: u64, device_id: &str) {
         platform: 2,
         device_id: device_id.to_owned(),
         client: "test/1".to_owned(),
+        devices_allowed: None,
+        again: false,
     };
     world.domain.presence.renew(BootId(1)).await.unwrap();
     world.domain.presence.open(user, opening).await.unwrap();

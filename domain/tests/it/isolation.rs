@@ -240,8 +240,15 @@ async fn another_apps_ids_are_nobodys() {
     other.send(&bob, ConversationId::Group(group), "1", "secret-canary").await.unwrap();
     other.domain.roster.request(&alice, id(&bob), Ask::because("secret-canary")).await.unwrap();
     let device = "phone-of-alice".to_owned();
-    let opening =
-        Opening { boot: BootId(1), session: SessionId(77_001), platform: 1, device_id: device, client: String::new() };
+    let opening = Opening {
+        boot: BootId(1),
+        session: SessionId(77_001),
+        platform: 1,
+        device_id: device,
+        client: String::new(),
+        devices_allowed: None,
+        again: false,
+    };
     other.domain.presence.renew(BootId(1)).await.unwrap();
     other.domain.presence.open(&alice, opening).await.unwrap();
 

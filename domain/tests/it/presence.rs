@@ -14,6 +14,8 @@ fn opening(boot: u64, session: u64, platform: u32, device_id: &str) -> Opening {
         platform,
         device_id: device_id.to_owned(),
         client: "test/1".to_owned(),
+        devices_allowed: None,
+        again: false,
     }
 }
 

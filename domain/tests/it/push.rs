@@ -72,7 +72,15 @@ async fn connect(world: &World, user: &Caller, device: &str) {
     let boot = BootId(1);
     world.domain.presence.renew(boot).await.unwrap();
     let session = SessionId(id(user).0);
-    let opening = Opening { boot, session, platform: 2, device_id: device.into(), client: String::new() };
+    let opening = Opening {
+        boot,
+        session,
+        platform: 2,
+        device_id: device.into(),
+        client: String::new(),
+        devices_allowed: None,
+        again: false,
+    };
     world.domain.presence.open(user, opening).await.unwrap();
 }
 

@@ -14,6 +14,8 @@ async fn connect(world: &World, user: &Caller, session: u64) {
         platform: 1,
         device_id: "phone".into(),
         client: "test".into(),
+        devices_allowed: None,
+        again: false,
     };
     world.domain.presence.open(user, opening).await.unwrap();
 }

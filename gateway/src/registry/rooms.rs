@@ -6,11 +6,11 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{AppNumber, BootId, Domain, GroupId, record};
+use domain::{AppNumber, Domain, GroupId, Interest, record};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{Audience, Hub, SHARDS, Slot};
+use super::{Audience, Hub, Listening, SHARDS, Slot};
 
 /// How often the store is told of rooms whose numbers changed.
 const REPORT: Duration = Duration::from_secs(1);
@@ -47,21 +47,25 @@ impl Rooms {
         }
     }
 
-    fn add(&self, room: Room, slot: &Arc<Slot>) {
+    fn add(&self, listening: &Listening, room: Room, slot: &Arc<Slot>) {
         let mut shard = self.shard(room).lock();
-        let slots = shard.entry(room).or_default();
+        let slots = shard.entry(room).or_insert_with(|| {
+            listening.join(Interest::Room(room.0, room.1));
+            Vec::new()
+        });
         if !slots.iter().any(|other| Arc::ptr_eq(other, slot)) {
             slots.push(Arc::clone(slot));
             self.changed.lock().insert(room);
         }
     }
 
-    pub(super) fn remove(&self, room: Room, slot: &Arc<Slot>) {
+    fn remove(&self, listening: &Listening, room: Room, slot: &Arc<Slot>) {
         let mut shard = self.shard(room).lock();
         if let Some(slots) = shard.get_mut(&room) {
             slots.retain(|other| !Arc::ptr_eq(other, slot));
             if slots.is_empty() {
                 shard.remove(&room);
+                listening.leave(Interest::Room(room.0, room.1));
             }
             self.changed.lock().insert(room);
         }
@@ -96,7 +100,7 @@ impl Hub {
     /// Forgets that a session was in these rooms.
     pub(super) fn leave_rooms(&self, slot: &Arc<Slot>, app: AppNumber, rooms: &[GroupId]) {
         for room in rooms {
-            self.rooms.remove((app, *room), slot);
+            self.rooms.remove(&self.listening, (app, *room), slot);
         }
     }
 
@@ -114,12 +118,12 @@ impl Hub {
             left
         };
         if let Some(left) = left {
-            self.rooms.remove((room.0, left), slot);
+            self.rooms.remove(&self.listening, (room.0, left), slot);
         }
-        self.rooms.add(room, slot);
+        self.rooms.add(&self.listening, room, slot);
         // It may have ended meanwhile, and have been forgotten before it was here.
         if slot.with_session(|session| session.is_ended()) {
-            self.rooms.remove(room, slot);
+            self.rooms.remove(&self.listening, room, slot);
         }
     }
 
@@ -127,11 +131,11 @@ impl Hub {
         if let Some(wants) = &mut slot.inner.lock().wants {
             wants.rooms.retain(|other| *other != room.1);
         }
-        self.rooms.remove(room, slot);
+        self.rooms.remove(&self.listening, room, slot);
     }
 
     /// Tells the store how many are in each room, until told to stop; then, that nobody is.
-    pub(crate) async fn report_rooms(&self, domain: &Domain, boot: BootId, stop: CancellationToken) {
+    pub(crate) async fn report_rooms(&self, domain: &Domain, stop: CancellationToken) {
         let all_after = (domain.groups.room_count_window() / REPEATS).as_secs().max(1) / REPORT.as_secs();
         let mut round = 0;
         while stop.run_until_cancelled(tokio::time::sleep(REPORT)).await.is_some() {
@@ -141,18 +145,18 @@ impl Hub {
                 due.extend(self.rooms.all());
             }
             for room in due {
-                self.report_room(domain, boot, room, self.rooms.count(room)).await;
+                self.report_room(domain, room, self.rooms.count(room)).await;
             }
         }
         let mut told = std::mem::take(&mut *self.rooms.changed.lock());
         told.extend(self.rooms.all());
         for room in told {
-            self.report_room(domain, boot, room, 0).await;
+            self.report_room(domain, room, 0).await;
         }
     }
 
-    async fn report_room(&self, domain: &Domain, boot: BootId, room: Room, sessions: u32) {
-        if let Err(error) = domain.groups.report_room(room.0, room.1, boot, sessions).await {
+    async fn report_room(&self, domain: &Domain, room: Room, sessions: u32) {
+        if let Err(error) = domain.groups.report_room(room.0, room.1, self.boot, sessions).await {
             tracing::debug!(room = room.1.0, %error, "how many are in a room could not be told");
             self.rooms.changed.lock().insert(room);
         }

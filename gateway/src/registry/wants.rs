@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{AppNumber, GroupId, UserId};
+use domain::{AppNumber, GroupId, Interest, UserId};
 
 use super::{Hub, Inner, Slot};
 
@@ -29,7 +29,10 @@ impl Hub {
         for user in users {
             let key = (app, *user);
             let mut shard = self.watcher_shard(&key).lock();
-            let slots = shard.entry(key).or_default();
+            let slots = shard.entry(key).or_insert_with(|| {
+                self.listening.join(Interest::Presence(app, *user));
+                Vec::new()
+            });
             if !slots.iter().any(|other| Arc::ptr_eq(other, slot)) {
                 slots.push(Arc::clone(slot));
             }
@@ -37,6 +40,11 @@ impl Hub {
         if slot.with_session(|session| session.is_ended()) {
             self.unwatch(slot, app, users);
         }
+    }
+
+    /// Every user whose presence a session here is told.
+    pub(crate) fn watched(&self) -> Vec<(AppNumber, UserId)> {
+        self.watchers.iter().flat_map(|shard| shard.lock().keys().copied().collect::<Vec<_>>()).collect()
     }
 
     pub(super) fn unwatch(&self, slot: &Arc<Slot>, app: AppNumber, users: &[UserId]) {
@@ -47,6 +55,7 @@ impl Hub {
                 slots.retain(|other| !Arc::ptr_eq(other, slot));
                 if slots.is_empty() {
                     shard.remove(&key);
+                    self.listening.leave(Interest::Presence(app, *user));
                 }
             }
         }

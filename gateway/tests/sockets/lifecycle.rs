@@ -244,7 +244,7 @@ async fn certificates_are_exchanged_while_connections_stay() {
 
 #[tokio::test]
 async fn lost_events_make_clients_compare_and_end_what_has_been_revoked() {
-    let world = World::with(Config { reconnect_spread: Duration::ZERO, ..config() }).await;
+    let world = World::with(Config { resyncs_per_second: 0, ..config() }).await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);
     let (mut stays, mut goes) = (world.device(&alice, "a1").await, world.device(&bob, "b1").await);
     let mut parked = world.connect().await;
