@@ -27,7 +27,6 @@ pub enum State {
     Equals(Bytes),
 }
 
-#[cfg(feature = "rocksdb")]
 impl State {
     fn size(&self) -> usize {
         match self {
@@ -112,7 +111,6 @@ impl Batch {
     }
 
     /// About how many bytes the batch holds in memory, which is what limits are set in.
-    #[cfg(feature = "rocksdb")]
     pub(crate) fn size(&self) -> usize {
         const ROW: usize = 64;
         let rows = self.expectations.len() + self.puts.len() + self.deletes.len();

@@ -12,6 +12,7 @@ mod error;
 mod key;
 mod memory;
 mod metrics;
+mod redis;
 mod remote;
 #[cfg(feature = "rocksdb")]
 mod rocks;
@@ -26,6 +27,7 @@ pub use bus::{Bus, Lagged, Subscription, Topic};
 pub use clock::{Clock, Millis};
 pub use error::{Error, Result};
 pub use key::{Address, Home, Key, Kind, Rest, Table};
+pub use redis::{Finding, Point, RedisCheck, RedisConfig, RedisUrl, Severity};
 pub use remote::{RemoteConfig, StoreServer, StoreServerConfig};
 #[cfg(feature = "rocksdb")]
 pub use rocks::{Durability, Recovery, RocksConfig, restore};

@@ -1,9 +1,37 @@
 //! The names of this crate's metrics, and what each means.
 
-use metrics::{counter, gauge};
+use std::time::Duration;
 
+use metrics::{counter, gauge, histogram};
+
+use crate::{Error, Result};
+
+/// Commits, by `result`: `ok`, `conflict`, `full`, `overloaded`, `unavailable`, `corrupt`.
+const COMMITS: &str = "linnet_storage_commits_total";
+/// Commits that went to the disk, or to a shard, together.
+const GROUP_SIZE: &str = "linnet_storage_group_commits";
+/// Commits waiting to be written, when a group was taken.
+const QUEUED_COMMITS: &str = "linnet_storage_queued_commits";
+/// Bytes that went to the disk together; only of the engine `rocks`, as the next two.
 #[cfg(feature = "rocksdb")]
-pub(crate) use embedded::*;
+const GROUP_BYTES: &str = "linnet_storage_group_bytes";
+/// Seconds that writing and syncing a group took.
+#[cfg(feature = "rocksdb")]
+const SYNC_SECONDS: &str = "linnet_storage_sync_seconds";
+/// Reads that memory could not answer and that went to the disk's threads.
+#[cfg(feature = "rocksdb")]
+const CACHE_MISSES: &str = "linnet_storage_cache_misses_total";
+
+/// Seconds from sending calls to a shard until its replicas had them, by `kind`: `commit` or `read`; only of the engine `redis`, as the next four.
+const FLIGHT_SECONDS: &str = "linnet_storage_redis_flight_seconds";
+/// Calls that a shard refused for now, and that were tried again, by `kind`.
+const REFUSED: &str = "linnet_storage_redis_refused_total";
+/// Flights after which too few replicas followed, by `kind`.
+const WAIT_SHORT: &str = "linnet_storage_redis_wait_short_total";
+/// Connections to shards that broke or did not come about, by `kind`.
+const DISCONNECTED: &str = "linnet_storage_redis_disconnected_total";
+/// Whether every slot is served by somebody.
+const CLUSTER_WHOLE: &str = "linnet_storage_redis_cluster_whole";
 
 /// Whether the owner of the store is connected; only of the engine `remote`.
 const REMOTE_CONNECTED: &str = "linnet_storage_remote_connected";
@@ -24,67 +52,71 @@ pub(crate) fn publication_dropped() {
     counter!(BUS_DROPPED).increment(1);
 }
 
-#[cfg(feature = "rocksdb")]
-mod embedded {
-    //! Of the engine `rocks`.
+#[expect(clippy::cast_precision_loss, reason = "a metric may round above 2^53")]
+fn count(value: usize) -> f64 {
+    value as f64
+}
 
-    use std::time::Duration;
-
-    use metrics::{counter, gauge, histogram};
-
-    use crate::{Error, Result};
-
-    /// Commits, by `result`: `ok`, `conflict`, `full`, `overloaded`, `unavailable`, `corrupt`.
-    const COMMITS: &str = "linnet_storage_commits_total";
-    /// Commits that went to the disk together.
-    const GROUP_SIZE: &str = "linnet_storage_group_commits";
-    /// Bytes that went to the disk together.
-    const GROUP_BYTES: &str = "linnet_storage_group_bytes";
-    /// Seconds that writing and syncing a group took.
-    const SYNC_SECONDS: &str = "linnet_storage_sync_seconds";
-    /// Commits waiting to be written, when a group was taken.
-    const QUEUED_COMMITS: &str = "linnet_storage_queued_commits";
-    /// Reads that memory could not answer and that went to the disk's threads.
-    const CACHE_MISSES: &str = "linnet_storage_cache_misses_total";
-
-    pub(crate) fn committed<'a>(results: impl Iterator<Item = &'a Result<()>>) {
-        let mut counts = [0u64; 6];
-        for result in results {
-            counts[label(result)] += 1;
-        }
-        for (name, count) in LABELS.iter().zip(counts) {
-            if count > 0 {
-                counter!(COMMITS, "result" => *name).increment(count);
-            }
+pub(crate) fn committed<'a>(results: impl Iterator<Item = &'a Result<()>>) {
+    let mut counts = [0u64; 6];
+    for result in results {
+        counts[label(result)] += 1;
+    }
+    for (name, count) in LABELS.iter().zip(counts) {
+        if count > 0 {
+            counter!(COMMITS, "result" => *name).increment(count);
         }
     }
+}
 
-    pub(crate) fn group_written(commits: usize, bytes: usize, queued: usize, took: Duration) {
-        histogram!(GROUP_SIZE).record(count(commits));
-        histogram!(GROUP_BYTES).record(count(bytes));
-        histogram!(SYNC_SECONDS).record(took.as_secs_f64());
+#[cfg(feature = "rocksdb")]
+pub(crate) fn group_written(commits: usize, bytes: usize, queued: usize, took: Duration) {
+    histogram!(GROUP_SIZE).record(count(commits));
+    histogram!(GROUP_BYTES).record(count(bytes));
+    histogram!(SYNC_SECONDS).record(took.as_secs_f64());
+    gauge!(QUEUED_COMMITS).set(count(queued));
+}
+
+#[cfg(feature = "rocksdb")]
+pub(crate) fn cache_missed() {
+    counter!(CACHE_MISSES).increment(1);
+}
+
+pub(crate) fn flight_landed(kind: &'static str, calls: usize, queued: usize, took: Duration) {
+    if kind == "commit" {
+        histogram!(GROUP_SIZE).record(count(calls));
         gauge!(QUEUED_COMMITS).set(count(queued));
     }
+    histogram!(FLIGHT_SECONDS, "kind" => kind).record(took.as_secs_f64());
+}
 
-    pub(crate) fn cache_missed() {
-        counter!(CACHE_MISSES).increment(1);
+pub(crate) fn calls_refused(kind: &'static str, calls: usize) {
+    if calls > 0 {
+        counter!(REFUSED, "kind" => kind).increment(calls as u64);
     }
+}
 
-    const LABELS: [&str; 6] = ["ok", "conflict", "full", "overloaded", "unavailable", "corrupt"];
+pub(crate) fn wait_short(kind: &'static str) {
+    counter!(WAIT_SHORT, "kind" => kind).increment(1);
+}
 
-    fn label(result: &Result<()>) -> usize {
-        match result {
-            Ok(()) => 0,
-            Err(Error::Conflict) => 1,
-            Err(Error::Full) => 2,
-            Err(Error::Overloaded) => 3,
-            Err(Error::Unavailable(_)) => 4,
-            Err(Error::Corrupt(_)) => 5,
-        }
-    }
+pub(crate) fn redis_disconnected(kind: &'static str) {
+    counter!(DISCONNECTED, "kind" => kind).increment(1);
+}
 
-    #[expect(clippy::cast_precision_loss, reason = "a metric may round above 2^53")]
-    fn count(value: usize) -> f64 {
-        value as f64
+pub(crate) fn cluster_whole(whole: bool) {
+    gauge!(CLUSTER_WHOLE).set(if whole { 1.0 } else { 0.0 });
+}
+
+const LABELS: [&str; 6] = ["ok", "conflict", "full", "overloaded", "unavailable", "corrupt"];
+
+fn label(result: &Result<()>) -> usize {
+    match result {
+        Ok(()) => 0,
+        Err(Error::Conflict) => 1,
+        Err(Error::Full) => 2,
+        Err(Error::Overloaded) => 3,
+        Err(Error::Unavailable(_)) => 4,
+        Err(Error::Corrupt(_)) => 5,
     }
 }

@@ -11,6 +11,7 @@ use prost::Message;
 use tokio::sync::oneshot;
 
 use crate::memory::Memory;
+use crate::redis::{Redis, RedisConfig};
 use crate::remote::{self, Remote, RemoteConfig};
 #[cfg(feature = "rocksdb")]
 use crate::rocks::{Rocks, RocksConfig};
@@ -19,14 +20,15 @@ use crate::{Address, Batch, Clock, Error, Home, Key, Result};
 
 /// A handle to wherever the bytes are. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store(Engine);
+pub struct Store(pub(crate) Engine);
 
 #[derive(Debug, Clone)]
-enum Engine {
+pub(crate) enum Engine {
     Memory(Arc<Memory>),
     #[cfg(feature = "rocksdb")]
     Rocks(Arc<Rocks>),
     Remote(Arc<Remote>),
+    Redis(Arc<Redis>),
 }
 
 impl Store {
@@ -58,6 +60,20 @@ impl Store {
         Self(Engine::Remote(Arc::new(Remote::connect(config))))
     }
 
+    /// The store in a Redis Cluster, which any number of processes share.
+    ///
+    /// Connects in the background, again and again if need be; [`Self::is_ready`] tells whether it has.
+    /// Whether the cluster keeps what an ack promises, [`crate::RedisCheck`] tells.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the certificates cannot be read.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn redis(config: &RedisConfig, clock: Clock) -> Result<Self> {
+        Redis::connect(config, clock).map(|redis| Self(Engine::Redis(Arc::new(redis))))
+    }
+
     /// Whether commits can be expected to succeed: the store is open and has not failed, or its owner is connected.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -66,6 +82,7 @@ impl Store {
             #[cfg(feature = "rocksdb")]
             Engine::Rocks(rocks) => rocks.is_ready(),
             Engine::Remote(remote) => remote.is_connected(),
+            Engine::Redis(redis) => redis.is_ready(),
         }
     }
 
@@ -99,6 +116,7 @@ impl Store {
             #[cfg(feature = "rocksdb")]
             Engine::Rocks(rocks) => rocks.checkpoint(directory).await,
             Engine::Remote(remote) => remote.checkpoint(directory).await,
+            Engine::Redis(_) => Err(Error::Unavailable("a cluster is copied by its own means (BGSAVE)".into())),
         }
     }
 
@@ -110,7 +128,7 @@ impl Store {
     pub async fn compact(&self, tables: &[crate::Table]) -> Result<()> {
         match &self.0 {
             Engine::Rocks(rocks) => rocks.compact(tables.to_vec()).await,
-            Engine::Memory(_) | Engine::Remote(_) => Ok(()),
+            Engine::Memory(_) | Engine::Remote(_) | Engine::Redis(_) => Ok(()),
         }
     }
 
@@ -121,7 +139,7 @@ impl Store {
             Engine::Memory(memory) => memory.rows(),
             #[cfg(feature = "rocksdb")]
             Engine::Rocks(_) => Vec::new(),
-            Engine::Remote(_) => Vec::new(),
+            Engine::Remote(_) | Engine::Redis(_) => Vec::new(),
         }
     }
 
@@ -168,6 +186,7 @@ impl Store {
             #[cfg(feature = "rocksdb")]
             Engine::Rocks(rocks) => Commit(rocks.commit(batch).map_or_else(Outcome::refused, Outcome::Waiting)),
             Engine::Remote(remote) => Commit(remote.commit(batch).map_or_else(Outcome::refused, Outcome::Asked)),
+            Engine::Redis(redis) => Commit(redis.commit(batch).map_or_else(Outcome::refused, Outcome::Waiting)),
         }
     }
 
@@ -177,6 +196,7 @@ impl Store {
             #[cfg(feature = "rocksdb")]
             Engine::Rocks(rocks) => rocks.get_many(addresses).await,
             Engine::Remote(remote) => remote.get_many(addresses).await,
+            Engine::Redis(redis) => redis.get_many(addresses).await,
         }
     }
 
@@ -186,6 +206,7 @@ impl Store {
             #[cfg(feature = "rocksdb")]
             Engine::Rocks(rocks) => rocks.scan(range).await,
             Engine::Remote(remote) => remote.scan(range).await,
+            Engine::Redis(redis) => redis.scan(range).await,
         }
     }
 }
@@ -202,7 +223,6 @@ pub struct Commit(Outcome);
 #[derive(Debug)]
 enum Outcome {
     Ready(Option<Result<()>>),
-    #[cfg(feature = "rocksdb")]
     Waiting(oneshot::Receiver<Result<()>>),
     Asked(oneshot::Receiver<Result<remote::Answer>>),
 }
@@ -219,7 +239,6 @@ impl Future for Commit {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Outcome::Ready(result) => Poll::Ready(result.take().expect("polled once more after it was ready")),
-            #[cfg(feature = "rocksdb")]
             Outcome::Waiting(outcome) => Pin::new(outcome).poll(context).map(|outcome| {
                 outcome
                     .unwrap_or_else(|_| Err(Error::Unavailable("the store was closed before it had answered".into())))

@@ -8,6 +8,7 @@ mod support;
 mod cases;
 mod model;
 
+use storage::testing::RedisCluster;
 use support::{Bench, Engine};
 
 /// One test per engine and case, so that a failure names both.
@@ -17,6 +18,18 @@ macro_rules! conformance {
         conformance!(@engine rocks Rocks $($case)*);
         conformance!(@engine remote_over_memory RemoteMemory $($case)*);
         conformance!(@engine remote_over_rocks RemoteRocks $($case)*);
+        conformance!(@cluster $($case)*);
+    };
+    // One cluster for all cases, since a start takes seconds.
+    (@cluster $($case:ident)*) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn redis() {
+            let cluster = RedisCluster::start(3, 1);
+            $(
+                println!("{}", stringify!($case));
+                cases::$case(&Bench::over(&cluster)).await;
+            )*
+        }
     };
     (@engine $module:ident $engine:ident $($case:ident)*) => {
         mod $module {

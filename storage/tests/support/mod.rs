@@ -2,16 +2,20 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use proto::store as pb;
-use storage::{Batch, Bus, Clock, Home, Key, Kind, Millis, RemoteConfig, Rest, RocksConfig, Store, StoreServer};
-use storage::{StoreServerConfig, Table, units::ByteSize};
+use storage::testing::RedisCluster;
+use storage::{Batch, Bus, Clock, Home, Key, Kind, Millis, RedisConfig, RemoteConfig, Rest, RocksConfig, Store};
+use storage::{StoreServer, StoreServerConfig, Table, units::ByteSize};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 pub const PLAIN: Table = Table { code: 1, name: "plain", kind: Kind::Sorted, expires: false };
 pub const EXPIRING: Table = Table { code: 2, name: "expiring", kind: Kind::Map, expires: true };
-pub const TABLES: &[Table] = &[PLAIN, EXPIRING];
+pub const LOG: Table = Table { code: 3, name: "log", kind: Kind::Log, expires: true };
+pub const TABLES: &[Table] = &[PLAIN, EXPIRING, LOG];
 
 /// The time at which every test begins.
 pub const NOW: Millis = Millis(1_000_000);
@@ -23,6 +27,10 @@ pub struct Plain(pub Bytes, pub Bytes);
 /// A row of the table with expiry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiring(pub Bytes, pub Bytes);
+
+/// A row of the log, whose rest has eight bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Logged(pub Bytes, pub Bytes);
 
 macro_rules! key {
     ($name:ident, $table:ident) => {
@@ -49,6 +57,7 @@ macro_rules! key {
 
 key!(Plain, PLAIN);
 key!(Expiring, EXPIRING);
+key!(Logged, LOG);
 
 pub fn home(name: &[u8]) -> Home {
     Home::new(Bytes::copy_from_slice(name))
@@ -129,5 +138,15 @@ impl Bench {
             }
         };
         Self { store, clock, bus, _directory: directory, _stop: stop }
+    }
+
+    /// A store of its own in a cluster.
+    pub fn over(cluster: &RedisCluster) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let clock = Clock::manual(NOW);
+        let namespace = format!("bench-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let config = RedisConfig { url: cluster.url().parse().unwrap(), namespace, ..RedisConfig::default() };
+        let store = Store::redis(&config, clock.clone()).unwrap();
+        Self { store, clock, bus: Bus::local(), _directory: tempfile::tempdir().unwrap(), _stop: None }
     }
 }

@@ -1,0 +1,257 @@
+//! The engine of many machines: a Redis Cluster, or Valkey, or what speaks as they do.
+//!
+//! - `config`, `url`: the settings;  `check`: whether a cluster keeps what an ack promises;
+//! - `layout`: how addresses and values become keys and bytes;
+//! - `functions`, `linnet.lua`: what happens on the server in one step;
+//! - `node`, `channel`, `fred`: one connection, to command or to hear with, and the client library behind it;
+//! - `slots`, `cluster`: who serves what;
+//! - `lanes`, `worker`: from a call to its shard, in flights;  `commits`, `reads`: the two kinds of calls.
+//!
+//! A commit is acked once the master has it, and as many replicas as configured.
+//! Each shard has connections of its own, so one that is down or slow holds up nobody else.
+
+pub(crate) mod channel;
+mod check;
+mod cluster;
+mod commits;
+mod config;
+pub(crate) mod fred;
+mod functions;
+mod lanes;
+pub(crate) mod layout;
+pub(crate) mod node;
+mod reads;
+pub(crate) mod slots;
+pub(crate) mod url;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use self::check::{Finding, Point, RedisCheck, Severity};
+use self::cluster::Cluster;
+use self::commits::Ticket;
+pub use self::config::RedisConfig;
+use self::fred::Fred;
+use self::functions::{Bounds, Page};
+use self::lanes::Lanes;
+use self::node::{Command, Reply};
+use self::reads::Read;
+use self::slots::Slots;
+use self::url::Host;
+pub use self::url::RedisUrl;
+use crate::scan::Range;
+use crate::{Address, Batch, Clock, Error, Home, Kind, Millis, Result, Table, metrics};
+
+/// Most rows asked for in one command.
+const ROWS: usize = 1_024;
+/// About how many bytes of rows a page of a scan carries.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// The four calls, over a cluster.
+#[derive(Debug)]
+pub(crate) struct Redis {
+    cluster: Arc<Cluster>,
+    commits: Arc<Lanes<Ticket>>,
+    reads: Arc<Lanes<Read>>,
+}
+
+impl Redis {
+    /// Begins to connect, in the background.
+    pub(crate) fn connect(config: &RedisConfig, clock: Clock) -> Result<Self> {
+        let connect = Fred::new(config).map_err(Error::Unavailable)?;
+        let cluster = Arc::new(Cluster::new(config.clone(), clock, Box::new(connect)));
+        let commits = Arc::new(Lanes::new(config.queue_commits, config.queue_bytes.bytes()));
+        let reads = Arc::new(Lanes::new(config.queue_reads, config.queue_bytes.bytes()));
+        tokio::spawn(worker::expire(Arc::clone(&commits)));
+        tokio::spawn(worker::expire(Arc::clone(&reads)));
+        let crew = Crew {
+            cluster: Arc::clone(&cluster),
+            commits: Arc::clone(&commits),
+            reads: Arc::clone(&reads),
+            workers: HashMap::new(),
+        };
+        tokio::spawn(cluster::watch(Arc::clone(&cluster), crew));
+        Ok(Self { cluster, commits, reads })
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.cluster.slots().is_whole()
+    }
+
+    pub(crate) fn commit(&self, batch: Batch) -> Result<oneshot::Receiver<Result<()>>> {
+        let queue = || {
+            functions::check(&batch)?;
+            let (ticket, outcome) = Ticket::new(&self.cluster, batch);
+            self.commits.push(ticket)?;
+            Ok(outcome)
+        };
+        queue().inspect_err(|error: &Error| metrics::committed(std::iter::once(&Err(error.clone()))))
+    }
+
+    pub(crate) async fn get_many(&self, addresses: &[Address]) -> Result<Vec<Option<Bytes>>> {
+        let now = self.cluster.clock.now();
+        // Rows of one table in one home are asked for together.
+        let mut groups: HashMap<(&Home, Table), Vec<usize>> = HashMap::new();
+        for (index, address) in addresses.iter().enumerate() {
+            groups.entry((&address.home, address.table)).or_default().push(index);
+        }
+        let parts = groups.iter().flat_map(|(at, indexes)| indexes.chunks(ROWS).map(move |part| (*at, part)));
+        let answers = parts.map(async |((home, table), part)| {
+            let rows: Vec<&Address> = part.iter().map(|index| &addresses[*index]).collect();
+            Ok::<_, Error>((part, self.get_rows(home, table, &rows, now).await?))
+        });
+        let mut values = vec![None; addresses.len()];
+        for (part, found) in try_join_all(answers).await? {
+            for (index, value) in part.iter().zip(found) {
+                values[*index] = value;
+            }
+        }
+        Ok(values)
+    }
+
+    pub(crate) async fn scan(&self, range: &Range) -> Result<Vec<(Bytes, Bytes)>> {
+        match range.table.kind {
+            Kind::Map => self.scan_map(range).await,
+            Kind::Sorted | Kind::Log => self.scan_pages(range).await,
+        }
+    }
+
+    /// Rows of one table in one home.
+    async fn get_rows(&self, home: &Home, table: Table, rows: &[&Address], now: Millis) -> Result<Vec<Option<Bytes>>> {
+        let names = &self.cluster.names;
+        let log = table.kind == Kind::Log;
+        let command = if log {
+            let keys: Result<Vec<u64>> = rows.iter().map(|address| functions::key_of(address)).collect();
+            functions::get_log(names, home, table, &keys?, now)
+        } else {
+            let rests = rows.iter().map(|address| address.rest.clone());
+            Command::new("HMGET").arg(names.values(home, table)).args(rests)
+        };
+        let found = self.ask(home, command).await?.into_list().ok_or_else(odd)?;
+        if found.len() != rows.len() {
+            return Err(odd());
+        }
+        let value = |reply: Reply| match reply {
+            Reply::Nil => Ok(None),
+            // The function has judged already.
+            reply if log => reply.into_bytes().map(Some).ok_or_else(odd),
+            reply => layout::live(table, reply.into_bytes().ok_or_else(odd)?, now).map_err(Error::Corrupt),
+        };
+        found.into_iter().map(value).collect()
+    }
+
+    /// A table that keeps no order: all of it is read and sorted here.
+    async fn scan_map(&self, range: &Range) -> Result<Vec<(Bytes, Bytes)>> {
+        let now = self.cluster.clock.now();
+        let command = Command::new("HGETALL").arg(self.cluster.names.values(&range.home, range.table));
+        let mut items = self.ask(&range.home, command).await?.into_list().ok_or_else(odd)?.into_iter();
+        let mut rows = Vec::new();
+        while let Some(rest) = items.next() {
+            let rest = rest.into_bytes().ok_or_else(odd)?;
+            let value = items.next().and_then(Reply::into_bytes).ok_or_else(odd)?;
+            if rest < range.from || range.to.as_ref().is_some_and(|to| rest >= *to) {
+                continue;
+            }
+            rows.extend(layout::live(range.table, value, now).map_err(Error::Corrupt)?.map(|value| (rest, value)));
+        }
+        rows.sort_unstable_by(|(one, _), (other, _)| if range.descending { other.cmp(one) } else { one.cmp(other) });
+        rows.truncate(range.limit);
+        Ok(rows)
+    }
+
+    async fn scan_pages(&self, range: &Range) -> Result<Vec<(Bytes, Bytes)>> {
+        let mut rows = Vec::new();
+        let mut rest = range.clone();
+        while rest.limit > 0 {
+            let Some(Page { rows: found, reached }) = self.page(&rest).await? else { break };
+            let taken = found.len();
+            rows.extend(found);
+            let Some(reached) = reached else { break };
+            rest = rest.after(Some(&reached), taken);
+        }
+        Ok(rows)
+    }
+
+    /// The next page of a range, unless that is empty.
+    async fn page(&self, range: &Range) -> Result<Option<Page>> {
+        let now = self.cluster.clock.now();
+        let names = &self.cluster.names;
+        let bounds = Bounds { rows: range.limit, bytes: PAGE_BYTES };
+        if range.table.kind == Kind::Sorted {
+            let command = functions::scan(names, range, bounds, now);
+            return functions::page(self.ask(&range.home, command).await?).map(Some).ok_or_else(odd);
+        }
+        let Some(first) = layout::first_key(&range.from) else { return Ok(None) };
+        let end = range.to.as_ref().map_or(Some(u64::MAX), |to| match layout::first_key(to) {
+            Some(end) => end.checked_sub(1),
+            None => Some(u64::MAX),
+        });
+        let Some(last) = end.filter(|last| *last >= first) else { return Ok(None) };
+        let command = functions::scan_log(names, range, (first, last), bounds, now);
+        let mut page = functions::page(self.ask(&range.home, command).await?).ok_or_else(odd)?;
+        let rest = |name: &Bytes| layout::log_key(name).map(|key| Bytes::copy_from_slice(&key.to_be_bytes()));
+        for (name, _) in &mut page.rows {
+            *name = rest(name).ok_or_else(odd)?;
+        }
+        page.reached = page.reached.as_ref().map(|name| rest(name).ok_or_else(odd)).transpose()?;
+        Ok(Some(page))
+    }
+
+    async fn ask(&self, home: &Home, command: Command) -> Result<Reply> {
+        let (read, answer) = Read::new(&self.cluster, self.cluster.names.slot(home), command);
+        self.reads.push(read)?;
+        answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the store was closed".into())))
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // What was queued is still sent: its callers may be waiting elsewhere.
+        self.commits.close();
+        self.reads.close();
+        self.cluster.suspect();
+    }
+}
+
+/// Whoever puts workers to new shards.
+struct Crew {
+    cluster: Arc<Cluster>,
+    commits: Arc<Lanes<Ticket>>,
+    reads: Arc<Lanes<Read>>,
+    workers: HashMap<Arc<Host>, [Option<JoinHandle<()>>; 2]>,
+}
+
+impl cluster::Watch for Crew {
+    fn route(&mut self, slots: &Arc<Slots>) {
+        self.commits.route(slots);
+        self.reads.route(slots);
+        let at_work = |worker: &Option<JoinHandle<()>>| worker.as_ref().is_some_and(|task| !task.is_finished());
+        self.workers.retain(|_, pair| pair.iter().any(at_work));
+        for host in slots.hosts() {
+            // One that is about to leave, since its shard served nothing for a while, is replaced the next time.
+            let [commits, reads] = self.workers.entry(Arc::clone(&host)).or_default();
+            if !at_work(commits) {
+                let work = worker::run(Arc::clone(&self.cluster), Arc::clone(&self.commits), Arc::clone(&host));
+                *commits = Some(tokio::spawn(work));
+            }
+            if !at_work(reads) {
+                let work = worker::run(Arc::clone(&self.cluster), Arc::clone(&self.reads), host);
+                *reads = Some(tokio::spawn(work));
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.commits.is_done() && self.reads.is_done()
+    }
+}
+
+fn odd() -> Error {
+    Error::Unavailable("a shard answered something else than was asked".into())
+}

@@ -1,0 +1,82 @@
+//! Reads: in no order, and again if need be.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::cluster::Cluster;
+use super::lanes::{Call, Group};
+use super::node::{Command, Reply};
+use super::worker::Flies;
+use crate::{Error, Result};
+
+/// A command that changes nothing and waits for its answer.
+pub(super) struct Read {
+    // Every read has a lane of its own.
+    serial: u64,
+    command: Command,
+    slot: u16,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<Reply>>,
+}
+
+impl Read {
+    pub(super) fn new(cluster: &Cluster, slot: u16, command: Command) -> (Self, oneshot::Receiver<Result<Reply>>) {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        let (reply, answer) = oneshot::channel();
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let deadline = Instant::now() + cluster.config.timeout;
+        (Self { serial, command, slot, deadline, reply }, answer)
+    }
+}
+
+impl Call for Read {
+    type Lane = u64;
+
+    fn lane(&self) -> u64 {
+        self.serial
+    }
+
+    fn slot(&self) -> u16 {
+        self.slot
+    }
+
+    fn bytes(&self) -> usize {
+        self.command.arguments.iter().map(Bytes::len).sum()
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn joins(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+impl Flies for Read {
+    const KIND: &'static str = "read";
+    const REPEATABLE: bool = true;
+
+    fn command(_: &Cluster, group: &Group<Self>) -> Command {
+        group.first().map_or_else(|| Command::new("PING"), |read| read.command.clone())
+    }
+
+    fn answer(group: Group<Self>, reply: Reply) {
+        for read in group {
+            let _ = read.reply.send(Ok(reply.clone()));
+        }
+    }
+
+    fn fail(group: Group<Self>, error: &Error) {
+        for read in group {
+            let _ = read.reply.send(Err(error.clone()));
+        }
+    }
+
+    fn waits(cluster: &Cluster) -> bool {
+        cluster.config.durable_reads
+    }
+}
