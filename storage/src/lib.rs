@@ -12,10 +12,12 @@ mod error;
 mod key;
 mod memory;
 mod metrics;
+pub mod migrate;
 mod redis;
 mod remote;
 #[cfg(feature = "rocksdb")]
 mod rocks;
+mod rows;
 mod scan;
 mod store;
 #[cfg(feature = "testing")]
@@ -31,5 +33,6 @@ pub use redis::{Finding, Point, RedisCheck, RedisConfig, RedisUrl, Severity};
 pub use remote::{RemoteConfig, StoreServer, StoreServerConfig};
 #[cfg(feature = "rocksdb")]
 pub use rocks::{Durability, Recovery, RocksConfig, restore};
+pub use rows::{Change, Cursor, Part, RawRow, Shelf};
 pub use scan::{Row, Scan};
 pub use store::{Commit, Store};

@@ -7,8 +7,9 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use crate::batch::{Batch, State};
+use crate::rows::{Cursor, Part, RawRow, Shelf};
 use crate::scan::Range;
-use crate::{Address, Clock, Error, Home, Millis, Result};
+use crate::{Address, Clock, Error, Home, Millis, Result, Table};
 
 type Place = (u8, Home, Bytes);
 
@@ -75,6 +76,37 @@ impl Memory {
             .iter()
             .map(|((table, home, rest), (value, _))| (*table, home.clone(), rest.clone(), value.clone()))
             .collect()
+    }
+
+    pub(crate) fn shelves(&self, tables: &[Table], from: &Cursor, most: usize) -> Part<Shelf> {
+        let rows = self.lock();
+        let now = self.clock.now();
+        let mut items: Vec<Shelf> = Vec::new();
+        for ((code, home, _), row) in rows.iter() {
+            let Some(table) = tables.iter().find(|table| table.code == *code) else { continue };
+            let is_new = items.last().is_none_or(|last| last.table.code != *code || last.home != *home);
+            let is_after = from.place().is_none_or(|place| place < (*code, home.as_bytes()));
+            if is_new && is_after && live(Some(row), now).is_some() {
+                if items.len() == most {
+                    let next = items.last().map(|last| Cursor::at(last.table.code, last.home.as_bytes()));
+                    return Part { items, next };
+                }
+                items.push(Shelf { table: *table, home: home.clone() });
+            }
+        }
+        Part { items, next: None }
+    }
+
+    pub(crate) fn shelf(&self, shelf: &Shelf, from: &Cursor, most: usize) -> Part<RawRow> {
+        let rows = self.lock();
+        let now = self.clock.now();
+        let start = Bound::Included(place(shelf.table.code, &shelf.home, &from.0));
+        let within = rows.range((start, Bound::Unbounded));
+        let within = within.take_while(|(at, _)| at.0 == shelf.table.code && at.1 == shelf.home);
+        let mut found = within
+            .filter_map(|(at, row)| Some(RawRow { rest: at.2.clone(), value: live(Some(row), now)?, expires: row.1 }));
+        let items: Vec<RawRow> = found.by_ref().take(most).collect();
+        Part { items, next: found.next().map(|row| Cursor(row.rest)) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, (Bytes, Option<Millis>)>> {

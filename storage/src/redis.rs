@@ -5,7 +5,8 @@
 //! - `functions`, `linnet.lua`: what happens on the server in one step;
 //! - `node`, `channel`, `fred`: one connection, to command or to hear with, and the client library behind it;
 //! - `slots`, `cluster`: who serves what;
-//! - `lanes`, `worker`: from a call to its shard, in flights;  `commits`, `reads`: the two kinds of calls.
+//! - `lanes`, `worker`: from a call to its shard, in flights;  `commits`, `reads`: the two kinds of calls;
+//! - `walk`: all rows, for tools.
 //!
 //! A commit is acked once the master has it, and as many replicas as configured.
 //! Each shard has connections of its own, so one that is down or slow holds up nobody else.
@@ -23,6 +24,7 @@ pub(crate) mod node;
 mod reads;
 pub(crate) mod slots;
 pub(crate) mod url;
+mod walk;
 mod worker;
 
 use std::collections::HashMap;
@@ -204,7 +206,11 @@ impl Redis {
     }
 
     async fn ask(&self, home: &Home, command: Command) -> Result<Reply> {
-        let (read, answer) = Read::new(&self.cluster, self.cluster.names.slot(home), command);
+        self.ask_slot(self.cluster.names.slot(home), command).await
+    }
+
+    async fn ask_slot(&self, slot: u16, command: Command) -> Result<Reply> {
+        let (read, answer) = Read::new(&self.cluster, slot, command);
         self.reads.push(read)?;
         answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the store was closed".into())))
     }

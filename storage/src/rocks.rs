@@ -4,7 +4,7 @@
 //! - `log`: whether what is on the disk is sound enough to be opened;
 //! - `layout`: how addresses and values become bytes;
 //! - `queue`, `committer`: from a commit to the disk, in groups;
-//! - `disk`: reads;  `backup`: checkpoints and restoring.
+//! - `disk`: reads;  `walk`: all rows, for tools;  `backup`: checkpoints and restoring.
 //!
 //! A read is tried in memory first, on the caller's own thread. Only what memory does not have goes to one of a few blocking threads.
 
@@ -16,6 +16,7 @@ mod layout;
 mod log;
 mod open;
 mod queue;
+mod walk;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -37,12 +37,22 @@ pub(super) const CHUNK: u64 = 64;
 pub(crate) const SLOTS: u16 = 16_384;
 /// Bytes of an expiry in front of a value.
 const EXPIRY: usize = 6;
+/// Bytes behind a row of a chunk: its length in four, its place in one.
+const FOOTER: usize = 5;
 /// The last time that an expiry can name; later ones are as good.
 const END: i64 = (1 << (8 * EXPIRY)) - 1;
 
 /// Names of the keys of one namespace.
 #[derive(Debug, Clone)]
 pub(super) struct Names(String);
+
+/// What a key says of the rows behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyName {
+    pub(super) home: Home,
+    /// Of the table.
+    pub(super) code: u8,
+}
 
 /// Where in a home a row is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -104,6 +114,17 @@ impl Names {
 
     fn expiries(&self, home: &Home, table: Table) -> Bytes {
         self.of_table(home, table, "x")
+    }
+
+    /// The home and the table of a key that every table with rows in a home has exactly one of: the values, or the index of a log.
+    pub(super) fn shelf_of(&self, key: &[u8]) -> Option<KeyName> {
+        // Read from its end: a home may have any bytes, braces too.
+        let (b'v' | b'i', named) = key.split_last().map(|(last, rest)| (*last, rest))? else { return None };
+        let digits = named.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let (tagged, code) = named.split_at(named.len() - digits);
+        let home = tagged.strip_prefix(self.0.as_bytes())?.strip_prefix(b"{h")?.strip_suffix(b"}")?;
+        let code = std::str::from_utf8(code).ok()?.parse().ok()?;
+        (1..=255).contains(&home.len()).then(|| KeyName { home: Home::new(Bytes::copy_from_slice(home)), code })
     }
 
     /// Appends the keys of a place, in the order in which the functions take them.
@@ -212,14 +233,37 @@ pub(super) fn stored(table: Table, value: &Bytes, expires: Option<Millis>) -> By
 /// # Errors
 /// A sentence, if it is not one.
 pub(super) fn live(table: Table, value: Bytes, now: Millis) -> Result<Option<Bytes>, String> {
+    Ok(kept(table, value, now)?.map(|(value, _)| value))
+}
+
+/// What a stored value holds now, and when it expires.
+///
+/// # Errors
+/// A sentence, if it is not one.
+pub(super) fn kept(table: Table, value: Bytes, now: Millis) -> Result<Option<(Bytes, Option<Millis>)>, String> {
     if !table.expires {
-        return Ok(Some(value));
+        return Ok(Some((value, None)));
     }
     let Some((expiry, _)) = value.split_at_checked(EXPIRY) else {
         return Err(format!("table {}: a value without its expiry", table.name));
     };
     let at = expiry.iter().fold(0, |at, byte| at << 8 | i64::from(*byte));
-    Ok((at == 0 || at > time(now)).then(|| value.slice(EXPIRY..)))
+    Ok((at == 0 || at > time(now)).then(|| (value.slice(EXPIRY..), (at != 0).then_some(Millis(at)))))
+}
+
+/// The rows of a chunk, as they are stored, in order; each with its place. `None` if it is no chunk.
+pub(super) fn rows_of_chunk(text: &Bytes) -> Option<Vec<(u8, Bytes)>> {
+    let mut rows = Vec::new();
+    let mut rest = text.len();
+    while rest > 0 {
+        let footer = rest.checked_sub(FOOTER)?;
+        let length = u32::from_be_bytes(*text.get(footer..)?.first_chunk()?);
+        let start = footer.checked_sub(usize::try_from(length).ok()?)?;
+        rows.push((text[rest - 1], text.slice(start..footer)));
+        rest = start;
+    }
+    rows.reverse();
+    Some(rows)
 }
 
 /// A time as stored expiries are compared with it.
@@ -263,6 +307,34 @@ mod tests {
             assert_eq!(log_key(&[&number.to_be_bytes()[..], &name].concat()), Some(key));
         }
         assert!(Place::of(LOG, &Bytes::from_static(b"short")).is_err());
+    }
+
+    #[test]
+    fn the_keys_that_name_a_shelf_tell_its_home_and_table() {
+        let names = Names::new("linnet");
+        let sorted = Table { code: 7, name: "sorted", kind: Kind::Sorted, expires: true };
+        for bytes in [&b"h"[..], b"a}b", b"}", b"{}7v", b"\xff\x00"] {
+            let home = Home::new(Bytes::copy_from_slice(bytes));
+            let named = |code| Some(KeyName { home: home.clone(), code });
+            assert_eq!(names.shelf_of(&names.values(&home, sorted)), named(7));
+            assert_eq!(names.shelf_of(&names.index(&home, LOG)), named(21));
+            let others = [names.guard(&home), names.order(&home, sorted), names.chunk(&home, LOG, 7)];
+            assert!(others.iter().chain([&names.expiries(&home, LOG)]).all(|key| names.shelf_of(key).is_none()));
+        }
+        for strange in [&b"other{hh}7v"[..], b"linnet{h}7v", b"linnet{hh}v", b"linnet{hh}999v", b"v", b""] {
+            assert_eq!(names.shelf_of(strange), None);
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_read_from_its_end() {
+        let text = Bytes::from_static(b"ab\0\0\0\x02\x00\0\0\0\0\x05c\0\0\0\x01\x3f");
+        let row = |place, value: &'static [u8]| (place, Bytes::from_static(value));
+        assert_eq!(rows_of_chunk(&text), Some(vec![row(0, b"ab"), row(5, b""), row(63, b"c")]));
+        assert_eq!(rows_of_chunk(&Bytes::new()), Some(vec![]));
+        for cut in 1..7 {
+            assert_eq!(rows_of_chunk(&text.slice(cut..7)), None, "{cut} bytes are missing");
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) fn prefix_length(key: &[u8]) -> usize {
 /// The first key after all that begin with `prefix`.
 ///
 /// There always is one: a prefix begins with the home's length, which `home` cannot push past 255 unless it is 255 bytes of 255.
-fn after(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
+pub(crate) fn after(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
     while let Some(last) = prefix.pop() {
         if let Some(next) = last.checked_add(1) {
             prefix.push(next);
@@ -69,13 +69,19 @@ pub(crate) fn value(table: Table, value: &[u8], expires: Option<Millis>) -> Vec<
 
 /// What was stored, unless it has expired.
 pub(crate) fn live(table: Table, stored: &[u8], now: Millis) -> Result<Option<&[u8]>> {
+    Ok(kept(table, stored, now)?.map(|(value, _)| value))
+}
+
+/// What was stored and when it expires, unless it has.
+pub(crate) fn kept(table: Table, stored: &[u8], now: Millis) -> Result<Option<(&[u8], Option<Millis>)>> {
     if !table.expires {
-        return Ok(Some(stored));
+        return Ok(Some((stored, None)));
     }
     let Some((expiry, value)) = stored.split_first_chunk::<EXPIRY>() else {
         return Err(Error::Corrupt(format!("table {}: a value is shorter than its expiry", table.name)));
     };
-    Ok((i64::from_be_bytes(*expiry) > now.0).then_some(value))
+    let at = Millis(i64::from_be_bytes(*expiry));
+    Ok((at > now).then_some((value, Some(at).filter(|at| *at != NEVER))))
 }
 
 /// Whether a stored value of a table with expiry can go. What cannot be read stays, to be reported by a reader.
