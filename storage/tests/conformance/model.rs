@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use proto::store as pb;
+use storage::testing::RedisCluster;
 use storage::{Batch, Error, Millis, Scan, State};
 
-use crate::support::{Bench, ENGINES, Expiring, NOW, Plain, home, record};
+use crate::support::{Bench, ENGINES, Expiring, Logged, NOW, Plain, home, record};
 
 /// One step of a random history. Names and rests are few and short, so that steps meet.
 #[derive(Debug, Clone)]
@@ -21,7 +23,7 @@ enum Step {
     Get(usize, Place),
     Scan {
         home: usize,
-        expiring: bool,
+        table: Where,
         from: Option<Vec<u8>>,
         to: Option<Vec<u8>>,
         descending: bool,
@@ -30,8 +32,15 @@ enum Step {
     Wait(u8),
 }
 
-/// Whether the row is in the table with expiry, and its rest.
-type Place = (bool, Vec<u8>);
+/// The row's table and its rest.
+type Place = (Where, Vec<u8>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Where {
+    Plain,
+    Expiring,
+    Log,
+}
 
 #[derive(Debug, Clone)]
 enum Expected {
@@ -46,8 +55,25 @@ fn rest() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(vec![0u8, b'a', 255]), 0..3)
 }
 
+/// Keys on both sides of where an engine might cut a log, and both ends.
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    let keys = vec![0u64, 1, 2, 62, 63, 64, 65, 127, 128, 1_000, u64::MAX - 1, u64::MAX];
+    prop::sample::select(keys).prop_map(|key| key.to_be_bytes().to_vec())
+}
+
 fn place() -> impl Strategy<Value = Place> {
-    (any::<bool>(), rest())
+    prop_oneof![
+        rest().prop_map(|rest| (Where::Plain, rest)),
+        rest().prop_map(|rest| (Where::Expiring, rest)),
+        key().prop_map(|key| (Where::Log, key)),
+    ]
+}
+
+/// Bounds need not be keys.
+fn bounds() -> impl Strategy<Value = (Where, Option<Vec<u8>>, Option<Vec<u8>>)> {
+    let bound = || prop_oneof![rest(), key(), (key(), rest()).prop_map(|(key, rest)| [key, rest].concat())];
+    let table = prop::sample::select(vec![Where::Plain, Where::Expiring, Where::Log]);
+    (table, prop::option::of(bound()), prop::option::of(bound()))
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -61,16 +87,9 @@ fn step() -> impl Strategy<Value = Step> {
         prop::collection::vec(place(), 0..2),
     )
         .prop_map(|(home, expectations, puts, deletes)| Step::Commit { home, expectations, puts, deletes });
-    let scan =
-        (0..HOMES.len(), any::<bool>(), prop::option::of(rest()), prop::option::of(rest()), any::<bool>(), 0usize..9)
-            .prop_map(|(home, expiring, from, to, descending, limit)| Step::Scan {
-                home,
-                expiring,
-                from,
-                to,
-                descending,
-                limit,
-            });
+    let scan = (0..HOMES.len(), bounds(), any::<bool>(), 0usize..9).prop_map(
+        |(home, (table, from, to), descending, limit)| Step::Scan { home, table, from, to, descending, limit },
+    );
     prop_oneof![
         6 => commit,
         2 => (0..HOMES.len(), place()).prop_map(|(home, place)| Step::Get(home, place)),
@@ -79,8 +98,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The table (true for the one with expiry), the home and the rest of a row.
-type Row = (bool, usize, Vec<u8>);
+/// The table, the home and the rest of a row.
+type Row = (Where, usize, Vec<u8>);
 
 /// The naive map.
 #[derive(Default)]
@@ -90,8 +109,8 @@ struct Model {
 }
 
 impl Model {
-    fn get(&self, home: usize, (expiring, rest): &Place) -> Option<u8> {
-        let (value, expires) = self.rows.get(&(*expiring, home, rest.clone()))?;
+    fn get(&self, home: usize, (table, rest): &Place) -> Option<u8> {
+        let (value, expires) = self.rows.get(&(*table, home, rest.clone()))?;
         expires.is_none_or(|at| at > self.now).then_some(*value)
     }
 
@@ -105,23 +124,23 @@ impl Model {
         if !expectations.iter().all(holds) {
             return false;
         }
-        for (expiring, rest) in deletes {
-            self.rows.remove(&(*expiring, *home, rest.clone()));
+        for (table, rest) in deletes {
+            self.rows.remove(&(*table, *home, rest.clone()));
         }
-        for ((expiring, rest), value, after) in puts {
-            let expires = after.filter(|_| *expiring).map(|after| self.now + i64::from(after));
-            self.rows.insert((*expiring, *home, rest.clone()), (*value, expires));
+        for ((table, rest), value, after) in puts {
+            let expires = after.filter(|_| *table != Where::Plain).map(|after| self.now + i64::from(after));
+            self.rows.insert((*table, *home, rest.clone()), (*value, expires));
         }
         true
     }
 
     fn scan(&self, step: &Step) -> Vec<(Vec<u8>, u8)> {
-        let Step::Scan { home, expiring, from, to, descending, limit } = step else { unreachable!() };
+        let Step::Scan { home, table: wanted, from, to, descending, limit } = step else { unreachable!() };
         let mut rows: Vec<_> = self
             .rows
             .keys()
             .filter(|(table, at, rest)| {
-                table == expiring
+                table == wanted
                     && at == home
                     && from.as_ref().is_none_or(|from| rest >= from)
                     && to.as_ref().is_none_or(|to| rest < to)
@@ -140,33 +159,34 @@ fn batch(step: &Step, now: i64) -> Batch {
     let Step::Commit { home: at, expectations, puts, deletes } = step else { unreachable!() };
     let name = HOMES[*at];
     let mut batch = Batch::new(home(name));
-    for ((expiring, rest), expected) in expectations {
+    for ((table, rest), expected) in expectations {
         let state = match expected {
             Expected::Absent => State::Absent,
             Expected::Present => State::Present,
             Expected::Equals(value) => State::Equals(prost::Message::encode_to_vec(&record([*value])).into()),
         };
-        if *expiring {
-            batch.expect(&Expiring::at(name, rest), state)
-        } else {
-            batch.expect(&Plain::at(name, rest), state)
+        match table {
+            Where::Plain => batch.expect(&Plain::at(name, rest), state),
+            Where::Expiring => batch.expect(&Expiring::at(name, rest), state),
+            Where::Log => batch.expect(&Logged::at(name, rest), state),
         };
     }
-    for ((expiring, rest), value, after) in puts {
+    for ((table, rest), value, after) in puts {
         let record = record([*value]);
-        match (expiring, after) {
-            (false, _) => batch.put(&Plain::at(name, rest), &record),
-            (true, None) => batch.put(&Expiring::at(name, rest), &record),
-            (true, Some(after)) => {
-                batch.put_expiring(&Expiring::at(name, rest), &record, Millis(now + i64::from(*after)))
-            }
+        let expires = after.map(|after| Millis(now + i64::from(after)));
+        match (table, expires) {
+            (Where::Plain, _) => batch.put(&Plain::at(name, rest), &record),
+            (Where::Expiring, None) => batch.put(&Expiring::at(name, rest), &record),
+            (Where::Expiring, Some(at)) => batch.put_expiring(&Expiring::at(name, rest), &record, at),
+            (Where::Log, None) => batch.put(&Logged::at(name, rest), &record),
+            (Where::Log, Some(at)) => batch.put_expiring(&Logged::at(name, rest), &record, at),
         };
     }
-    for (expiring, rest) in deletes {
-        if *expiring {
-            batch.delete(&Expiring::at(name, rest))
-        } else {
-            batch.delete(&Plain::at(name, rest))
+    for (table, rest) in deletes {
+        match table {
+            Where::Plain => batch.delete(&Plain::at(name, rest)),
+            Where::Expiring => batch.delete(&Expiring::at(name, rest)),
+            Where::Log => batch.delete(&Logged::at(name, rest)),
         };
     }
     batch
@@ -192,9 +212,11 @@ async fn scan(bench: &Bench, step: &Step) -> Vec<(Vec<u8>, u8)> {
         let rows = bench.store.scan(scan).await.unwrap();
         rows.into_iter().map(|row| (row.rest.to_vec(), only(&row.record.value))).collect()
     }
-    match step {
-        Step::Scan { expiring: true, .. } => run::<Expiring>(bench, step).await,
-        _ => run::<Plain>(bench, step).await,
+    let Step::Scan { table, .. } = step else { unreachable!() };
+    match table {
+        Where::Plain => run::<Plain>(bench, step).await,
+        Where::Expiring => run::<Expiring>(bench, step).await,
+        Where::Log => run::<Logged>(bench, step).await,
     }
 }
 
@@ -202,11 +224,11 @@ fn only(value: &Bytes) -> u8 {
     value[0]
 }
 
-async fn get(bench: &Bench, at: usize, (expiring, rest): &Place) -> Option<u8> {
-    let found = if *expiring {
-        bench.store.get(&Expiring::at(HOMES[at], rest)).await.unwrap()
-    } else {
-        bench.store.get(&Plain::at(HOMES[at], rest)).await.unwrap()
+async fn get(bench: &Bench, at: usize, (table, rest): &Place) -> Option<u8> {
+    let found = match table {
+        Where::Plain => bench.store.get(&Plain::at(HOMES[at], rest)).await.unwrap(),
+        Where::Expiring => bench.store.get(&Expiring::at(HOMES[at], rest)).await.unwrap(),
+        Where::Log => bench.store.get(&Logged::at(HOMES[at], rest)).await.unwrap(),
     };
     found.map(|found| only(&found.value))
 }
@@ -250,16 +272,39 @@ fn cases() -> u32 {
     std::env::var("LINNET_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn histories() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 1..120)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
-    fn every_engine_answers_as_a_map_does(steps in prop::collection::vec(step(), 1..120)) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async {
+    fn every_engine_answers_as_a_map_does(steps in histories()) {
+        runtime().block_on(async {
             for engine in ENGINES {
                 play(&Bench::new(engine), &steps).await;
             }
         });
     }
+}
+
+/// Over one cluster, since a start takes seconds.
+#[test]
+fn redis_answers_as_a_map_does() {
+    let cluster = RedisCluster::start(3, 1);
+    let runtime = runtime();
+    let outcome = TestRunner::new(config()).run(&histories(), |steps| {
+        runtime.block_on(async { play(&Bench::over(&cluster), &steps).await });
+        Ok(())
+    });
+    outcome.unwrap();
 }
