@@ -6,9 +6,11 @@
 //! Nobody waits for a slow subscriber: its oldest publications are dropped instead.
 //!
 //! - `local`: within one process, and the subscriptions of every process;
-//! - `remote`: the bus of the process that owns the store, over its socket.
+//! - `remote`: the bus of the process that owns the store, over its socket;
+//! - `redis`: of any number of processes, over a Redis Cluster.
 
 mod local;
+mod redis;
 mod remote;
 
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use bytes::Bytes;
 pub(crate) use self::local::Hub;
 use self::local::Keep;
 pub use self::local::{Lagged, Subscription};
+use self::redis::RedisBus;
+pub use self::redis::RedisBusConfig;
 use self::remote::RemoteBus;
 use crate::remote::RemoteConfig;
 
@@ -52,6 +56,7 @@ pub struct Bus(Inner);
 enum Inner {
     Local(Arc<Hub>),
     Remote(Arc<RemoteBus>),
+    Redis(Arc<RedisBus>),
 }
 
 impl Bus {
@@ -71,13 +76,26 @@ impl Bus {
         Self(Inner::Remote(Arc::new(RemoteBus::connect(config))))
     }
 
+    /// The bus of all processes that use the same Redis Cluster and namespace. Connects in the background, again and again if need be.
+    /// A process that neither joins nor subscribes is not heard of by others, and costs them nothing.
+    ///
+    /// # Errors
+    /// A sentence, if the namespace is none or the certificates cannot be read.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn redis(config: &RedisBusConfig) -> Result<Self, String> {
+        Ok(Self(Inner::Redis(Arc::new(RedisBus::connect(config)?))))
+    }
+
     /// Tells whoever joined one of the topics; an empty list means everybody.
     /// Never waits; what cannot be sent is dropped and counted, and whoever misses it is told.
     pub fn publish(&self, topics: &[Topic], payload: Bytes) {
-        let _everybody = topics;
         match &self.0 {
+            // Whoever listens is told, whatever it joined.
             Inner::Local(hub) => hub.publish(&payload),
             Inner::Remote(remote) => remote.publish(payload),
+            Inner::Redis(redis) => redis.publish(topics, payload),
         }
     }
 
@@ -85,15 +103,16 @@ impl Bus {
     pub fn join(&self, topic: Topic) {
         match &self.0 {
             // Everything comes here anyhow.
-            Inner::Local(_) | Inner::Remote(_) => drop(topic),
+            Inner::Local(_) | Inner::Remote(_) => {}
+            Inner::Redis(redis) => redis.join(topic),
         }
     }
 
     /// Publications to this topic need not come here any more. Idempotent.
     pub fn leave(&self, topic: &Topic) {
-        let _unjoined = topic;
         match &self.0 {
             Inner::Local(_) | Inner::Remote(_) => {}
+            Inner::Redis(redis) => redis.leave(topic),
         }
     }
 
@@ -103,6 +122,7 @@ impl Bus {
         match &self.0 {
             Inner::Local(_) => {}
             Inner::Remote(remote) => remote.flush().await,
+            Inner::Redis(redis) => redis.flush().await,
         }
     }
 
@@ -113,6 +133,7 @@ impl Bus {
             Inner::Local(hub) => hub.subscribe(capacity, Arc::new(())),
             // The handle goes along: the connection lives as long as somebody listens.
             Inner::Remote(remote) => remote.hub().subscribe(capacity, Arc::clone(remote) as Keep),
+            Inner::Redis(redis) => redis.hub().subscribe(capacity, Arc::clone(redis) as Keep),
         }
     }
 
@@ -122,6 +143,7 @@ impl Bus {
         match &self.0 {
             Inner::Local(_) => true,
             Inner::Remote(remote) => remote.is_connected(),
+            Inner::Redis(redis) => redis.is_ready(),
         }
     }
 }

@@ -25,7 +25,7 @@ pub mod testing;
 pub mod units;
 
 pub use batch::{Batch, State};
-pub use bus::{Bus, Lagged, Subscription, Topic};
+pub use bus::{Bus, Lagged, RedisBusConfig, Subscription, Topic};
 pub use clock::{Clock, Millis};
 pub use error::{Error, Result};
 pub use key::{Address, Home, Key, Kind, Rest, Table};

@@ -40,6 +40,21 @@ const REMOTE_FAILURES: &str = "linnet_storage_remote_failures_total";
 /// Publications that were dropped because a queue was full or the owner away.
 const BUS_DROPPED: &str = "linnet_storage_bus_dropped_total";
 
+/// Publications, once for each process that they were sent to; only of the bus `redis`, as all that follow.
+const BUS_SENT: &str = "linnet_storage_bus_sent_total";
+/// Publications that did not reach a process, which is told so.
+const BUS_LOST: &str = "linnet_storage_bus_lost_total";
+/// Publications that travelled together.
+const BUS_BATCH: &str = "linnet_storage_bus_batch_publications";
+/// Bytes of publications that travelled together.
+const BUS_BATCH_BYTES: &str = "linnet_storage_bus_batch_bytes";
+/// How often subscribers here were told that they may have missed something.
+const BUS_LAGGED: &str = "linnet_storage_bus_lagged_total";
+/// Seconds since this process heard itself.
+const BUS_HEARTBEAT_AGE: &str = "linnet_storage_bus_heartbeat_age_seconds";
+/// Topics that this process joined.
+const BUS_TOPICS: &str = "linnet_storage_bus_topics";
+
 pub(crate) fn remote_connected(connected: bool) {
     gauge!(REMOTE_CONNECTED).set(if connected { 1.0 } else { 0.0 });
 }
@@ -48,8 +63,32 @@ pub(crate) fn remote_failed(calls: usize) {
     counter!(REMOTE_FAILURES).increment(calls as u64);
 }
 
-pub(crate) fn publication_dropped() {
-    counter!(BUS_DROPPED).increment(1);
+pub(crate) fn publications_dropped(count: usize) {
+    counter!(BUS_DROPPED).increment(count as u64);
+}
+
+pub(crate) fn batch_sent(publications: usize, bytes: usize) {
+    if publications > 0 {
+        counter!(BUS_SENT).increment(publications as u64);
+        histogram!(BUS_BATCH).record(count(publications));
+        histogram!(BUS_BATCH_BYTES).record(count(bytes));
+    }
+}
+
+pub(crate) fn publications_lost(count: usize) {
+    counter!(BUS_LOST).increment(count as u64);
+}
+
+pub(crate) fn bus_lagged() {
+    counter!(BUS_LAGGED).increment(1);
+}
+
+pub(crate) fn heartbeat_age(age: Duration) {
+    gauge!(BUS_HEARTBEAT_AGE).set(age.as_secs_f64());
+}
+
+pub(crate) fn bus_topics(joined: usize) {
+    gauge!(BUS_TOPICS).set(count(joined));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric may round above 2^53")]

@@ -3,6 +3,7 @@
 //! Everything blocks: a test calls this between its steps, from a runtime of several threads or from none.
 
 mod process;
+mod proxy;
 mod resp;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 
 use self::process::{Process, Undertaker};
 pub use self::resp::Reply;
+pub use self::proxy::Proxy;
 
 /// The environment variable that names another server binary than the `redis-server` of the path: Valkey, a newer Redis.
 pub const SERVER: &str = "LINNET_REDIS_SERVER";

@@ -68,7 +68,7 @@ impl Mailbox {
         if self.waiting.len() == self.capacity {
             self.waiting.pop_front();
             self.lose(1);
-            metrics::publication_dropped();
+            metrics::publications_dropped(1);
         }
         self.waiting.push_back(payload);
         self.waker.take()

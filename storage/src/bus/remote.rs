@@ -26,7 +26,7 @@ impl RemoteBus {
 
     pub(super) fn publish(&self, payload: Bytes) {
         if !self.link.post(pb::request::Call::Publish(pb::Publish { payload })) {
-            metrics::publication_dropped();
+            metrics::publications_dropped(1);
         }
     }
 
