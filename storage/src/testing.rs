@@ -7,6 +7,7 @@ mod proxy;
 mod resp;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use self::process::{Process, Undertaker};
-pub use self::resp::Reply;
 pub use self::proxy::Proxy;
+pub use self::resp::Reply;
 
 /// The environment variable that names another server binary than the `redis-server` of the path: Valkey, a newer Redis.
 pub const SERVER: &str = "LINNET_REDIS_SERVER";
@@ -110,6 +111,7 @@ impl RedisCluster {
         for replica in masters..masters * (1 + replicas) {
             cluster.replicate(replica, (replica - masters) % masters)?;
         }
+        cluster.wait_until("all nodes know the replicas", || cluster.agree_on_replicas(masters * replicas))?;
         cluster.wait_until_healthy()?;
         Ok(cluster)
     }
@@ -133,6 +135,18 @@ impl RedisCluster {
         self.nodes.lock()[node].address()
     }
 
+    /// A node's ports: for clients and replicas, and for the other nodes.
+    #[must_use]
+    pub fn ports(&self, node: usize) -> (u16, u16) {
+        self.nodes.lock()[node].ports()
+    }
+
+    /// Where a node's connections to other nodes come from. No client's do.
+    #[must_use]
+    pub fn source(&self, node: usize) -> Ipv4Addr {
+        self.nodes.lock()[node].source()
+    }
+
     /// The id of a node's process, for strace, nft and the like.
     #[must_use]
     pub fn pid(&self, node: usize) -> u32 {
@@ -146,6 +160,18 @@ impl RedisCluster {
     #[must_use]
     pub fn master_of(&self, slot: u16) -> usize {
         self.find_master(slot).unwrap_or_else(|| panic!("nobody serves slot {slot}"))
+    }
+
+    /// The slot of a key.
+    ///
+    /// # Errors
+    /// If no node answers.
+    pub fn slot_of(&self, key: &[u8]) -> Result<u16, String> {
+        let node = (0..self.nodes()).find(|node| self.is_up(*node)).ok_or("no node runs")?;
+        match resp::ask_bytes(&self.address(node), &[b"CLUSTER", b"KEYSLOT", key])? {
+            Reply::Number(slot) => u16::try_from(slot).map_err(|error| error.to_string()),
+            other => Err(format!("no slot: {other:?}")),
+        }
     }
 
     /// All nodes that serve slots now.
@@ -215,9 +241,19 @@ impl RedisCluster {
         let held = members.get(&source).ok_or("the master is not in the cluster")?;
         let slots: Vec<u16> = held.slots.iter().flat_map(|(first, last)| *first..=*last).take(count).collect();
         for slot in slots {
-            self.move_slot(slot, (from, &source), (to, &target))?;
+            self.carry(slot, (from, &source), (to, &target))?;
         }
-        Ok(())
+        self.wait_until("all nodes know where the slots are", || self.agree())
+    }
+
+    /// Moves one slot, rows and all, to another master, while both serve.
+    ///
+    /// # Errors
+    /// What a node refused.
+    pub fn move_slot(&self, slot: u16, to: usize) -> Result<(), String> {
+        let from = self.find_master(slot).ok_or("nobody serves the slot")?;
+        self.carry(slot, (from, &self.id(from)?), (to, &self.id(to)?))?;
+        self.wait_until("all nodes know where the slot is", || self.agree())
     }
 
     /// Sends one command to one node.
@@ -229,13 +265,13 @@ impl RedisCluster {
         resp::ask(&address, command).map_err(|error| format!("node {node} at {address}: {}: {error}", command[0]))
     }
 
-    /// Waits until every running node sees a whole cluster, and every replica follows its master.
+    /// Waits until all running nodes see the same whole cluster, and every replica follows its master.
     ///
     /// # Errors
     /// What is still wrong when patience ends.
     pub fn wait_until_healthy(&self) -> Result<(), String> {
         self.wait_until("the cluster is whole", || {
-            (0..self.nodes()).all(|node| !self.is_up(node) || self.is_well(node))
+            self.agree() && (0..self.nodes()).all(|node| !self.is_up(node) || self.is_well(node))
         })
     }
 
@@ -281,6 +317,13 @@ impl RedisCluster {
         })
     }
 
+    fn agree_on_replicas(&self, count: usize) -> bool {
+        (0..self.nodes()).all(|node| {
+            let members = self.members_of(node).unwrap_or_default();
+            members.values().filter(|member| member.master.is_some()).count() == count
+        })
+    }
+
     fn replicate(&self, replica: usize, master: usize) -> Result<(), String> {
         let id = self.id(master)?;
         self.ask(replica, &["CLUSTER", "REPLICATE", &id]).map(drop)
@@ -290,7 +333,7 @@ impl RedisCluster {
         self.ask(node, &["CLUSTER", "MYID"])?.into_text().ok_or_else(|| "a node without an id".to_owned())
     }
 
-    fn move_slot(&self, slot: u16, (from, source): (usize, &str), (to, target): (usize, &str)) -> Result<(), String> {
+    fn carry(&self, slot: u16, (from, source): (usize, &str), (to, target): (usize, &str)) -> Result<(), String> {
         let number = slot.to_string();
         self.ask(to, &["CLUSTER", "SETSLOT", &number, "IMPORTING", source])?;
         self.ask(from, &["CLUSTER", "SETSLOT", &number, "MIGRATING", target])?;
@@ -309,6 +352,18 @@ impl RedisCluster {
         // The target first: from then on it serves the slot whatever happens to the source.
         self.ask(to, &["CLUSTER", "SETSLOT", &number, "NODE", target])?;
         self.ask(from, &["CLUSTER", "SETSLOT", &number, "NODE", target]).map(drop)
+    }
+
+    /// Whether all running nodes say the same of each other. Gossip takes its time.
+    fn agree(&self) -> bool {
+        let running: Vec<usize> = (0..self.nodes()).filter(|node| self.is_up(*node)).collect();
+        let mut views = running.iter().map(|node| {
+            let members = self.members_of(*node)?.into_iter();
+            let members = members.filter(|(_, member)| running.contains(&member.node));
+            Some(members.map(|(id, member)| (id, (member.master, member.slots))).collect::<BTreeMap<_, _>>())
+        });
+        let first = views.next().flatten();
+        first.is_some() && views.all(|view| view == first)
     }
 
     fn find_master(&self, slot: u16) -> Option<usize> {

@@ -1,7 +1,7 @@
 //! One server process, and who sees to it that none is left behind.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -20,6 +20,8 @@ const START: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Process {
     directory: PathBuf,
+    /// Where its connections to other servers come from: by that a firewall tells them from clients.
+    source: Ipv4Addr,
     port: u16,
     bus: u16,
     child: Option<Child>,
@@ -34,11 +36,14 @@ impl Process {
         undertaker: &Undertaker,
     ) -> Result<Self, String> {
         let directory = parent.join(number.to_string());
+        let [_, _, high, low] = u32::try_from(number + 1).map_err(|_| "too many servers")?.to_be_bytes();
+        let source = Ipv4Addr::new(127, 1, high, low);
         std::fs::create_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         // Somebody else may take a port between the look and the start; then others are tried.
         let mut outcome = Err(String::new());
         for _ in 0..5 {
-            let mut process = Self { directory: directory.clone(), port: free_port()?, bus: free_port()?, child: None };
+            let (port, bus) = (free_port()?, free_port()?);
+            let mut process = Self { directory: directory.clone(), source, port, bus, child: None };
             outcome = process.spawn(options, undertaker).map(|()| process);
             if outcome.is_ok() {
                 break;
@@ -52,9 +57,14 @@ impl Process {
         let timeout = options.node_timeout.as_millis().to_string();
         let (port, bus) = (self.port.to_string(), self.bus.to_string());
         let directory = self.directory.to_string_lossy().into_owned();
+        let source = self.source.to_string();
         let mut settings = vec![
             ("port", port.as_str()),
             ("bind", HOST),
+            ("bind-source-addr", &source),
+            // Takes every other loopback address than 127.0.0.1 for a stranger's.
+            ("protected-mode", "no"),
+            ("cluster-announce-ip", HOST),
             ("dir", &directory),
             ("logfile", "log"),
             ("save", ""),
@@ -103,6 +113,10 @@ impl Process {
     /// For clients, and for the other nodes.
     pub(super) fn ports(&self) -> (u16, u16) {
         (self.port, self.bus)
+    }
+
+    pub(super) fn source(&self) -> Ipv4Addr {
+        self.source
     }
 
     pub(super) fn pid(&self) -> u32 {
