@@ -5,6 +5,7 @@
 use proto::store;
 use storage::{Clock, Scan, Store};
 
+use crate::apps::Directory;
 use crate::caller::{Caller, Subject};
 use crate::conversations::MembershipKey;
 use crate::error::{Denial, Error, Noun, Result};
@@ -60,11 +61,20 @@ fn leads(group: &store::Group, member: &store::Member) -> bool {
 pub(crate) struct Access {
     store: Store,
     clock: Clock,
+    directory: Directory,
 }
 
 impl Access {
-    pub(crate) fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+    pub(crate) fn new(store: Store, clock: Clock, directory: Directory) -> Self {
+        Self { store, clock, directory }
+    }
+
+    /// An app's settings as they are now, or were a second ago.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn settings(&self, app: AppNumber) -> Result<store::AppSettings> {
+        self.directory.settings(app).await
     }
 
     /// What a user may read of a conversation.
@@ -171,9 +181,9 @@ impl Access {
         if contact.as_ref().is_some_and(|contact| contact.blocked) {
             return Err(Error::Denied(Denial::Blocked));
         }
-        let friends_only = caller.app_record().settings.as_ref().is_some_and(|settings| settings.friends_only);
+        let settings = self.settings(app).await?;
         let friends = contact.is_some_and(|contact| contact.relation() == store::Relation::Friend);
-        if friends_only && !friends {
+        if settings.friends_only && !friends {
             return Err(Error::Denied(Denial::NotFriends));
         }
         Ok(())

@@ -169,6 +169,11 @@ impl Directory {
         Ok(app)
     }
 
+    /// An app's settings as they are now, or were a second ago. A caller's copy may be as old as its connection.
+    pub(crate) async fn settings(&self, number: AppNumber) -> Result<store::AppSettings> {
+        Ok(self.by_number(number).await?.and_then(|app| app.settings).unwrap_or_default())
+    }
+
     async fn by_id(&self, id: &str) -> Result<Option<Arc<store::App>>> {
         Ok(self.store.get(&AppKey { id }).await?.map(Arc::new))
     }

@@ -5,7 +5,7 @@
 //!
 //! A crash between reserving and using leaves a gap, and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -80,6 +80,9 @@ impl Sequence {
     }
 }
 
+/// Blocks that are remembered to have been this process's.
+const BLOCKS_KEPT: usize = 32;
+
 /// A block that was used up sooner than this was too small.
 const QUICK_MS: i64 = 1_000;
 
@@ -106,6 +109,8 @@ struct Stock {
     current: Range<u64>,
     /// Reserved ahead, used when `current` is empty.
     ahead: Range<u64>,
+    /// The latest blocks, those in stock among them.
+    blocks: VecDeque<Range<u64>>,
     block: u64,
     reserved_at: Millis,
 }
@@ -164,6 +169,11 @@ impl Counters {
         number
     }
 
+    /// Whether this process gave this number, or may yet: one of the latest few million.
+    pub(crate) fn is_own(&self, app: AppNumber, sequence: Sequence, number: u64) -> bool {
+        self.supply(app, sequence).stock.lock().blocks.iter().any(|block| block.contains(&number))
+    }
+
     /// Reserves a block if the stock is low.
     async fn reserve(&self, app: AppNumber, sequence: Sequence) -> Result<()> {
         let supply = self.supply(app, sequence);
@@ -182,6 +192,8 @@ impl Counters {
         };
         let reserved = self.advance(app, sequence, block).await?;
         let mut stock = supply.stock.lock();
+        stock.blocks.truncate(BLOCKS_KEPT - 1);
+        stock.blocks.push_front(reserved.clone());
         if stock.current.is_empty() {
             stock.current = std::mem::take(&mut stock.ahead);
         }
@@ -218,7 +230,8 @@ impl Counters {
         }
         let new = || {
             let (least, _) = sequence.blocks();
-            let stock = Stock { current: 0..0, ahead: 0..0, block: least, reserved_at: Millis(0) };
+            let stock =
+                Stock { current: 0..0, ahead: 0..0, blocks: VecDeque::new(), block: least, reserved_at: Millis(0) };
             Arc::new(Supply { stock: Mutex::new(stock), refill: tokio::sync::Mutex::default() })
         };
         Arc::clone(self.supplies.write().entry((app, sequence)).or_insert_with(new))
@@ -260,6 +273,17 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), 36_000);
+    }
+
+    #[tokio::test]
+    async fn a_process_knows_its_own_numbers() {
+        let store = Store::memory(Clock::system());
+        let (one, other) = (counters(&store), counters(&store));
+        let app = AppNumber(1);
+        let mine = one.next(app, Sequence::Messages).await.unwrap();
+        let theirs = other.next(app, Sequence::Messages).await.unwrap();
+        assert!(one.is_own(app, Sequence::Messages, mine) && !one.is_own(app, Sequence::Messages, theirs));
+        assert!(other.is_own(app, Sequence::Messages, theirs) && !other.is_own(app, Sequence::Messages, mine));
     }
 
     #[tokio::test]

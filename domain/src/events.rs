@@ -81,6 +81,11 @@ impl Events {
         }
     }
 
+    /// Whether other processes tell events too, and so write to the same conversations.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.outlet.bus().is_some()
+    }
+
     /// Tells an event that another process published to the sessions of this one.
     pub(crate) async fn receive(self: &Arc<Self>, event: store::Event) {
         if event.origin == self.origin {

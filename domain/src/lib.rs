@@ -129,10 +129,18 @@ impl Domain {
         let config = Arc::new(config);
         let counters = Counters::new(store.clone(), clock.clone());
         let directory = Directory::new(store.clone());
-        let outbox = outbox::Outbox::new(store.clone(), clock.clone(), directory.clone());
+        let outbox = outbox::Outbox::new(store.clone(), clock.clone());
         let events = Arc::new(Events::new(store.clone(), outlet, outbox.clone(), config.member_lists));
-        let log = Log::new(store.clone(), clock.clone(), counters.clone(), events.clone(), outbox.clone(), &config);
-        let access = Access::new(store.clone(), clock.clone());
+        let log = Log::new(
+            store.clone(),
+            clock.clone(),
+            counters.clone(),
+            directory.clone(),
+            events.clone(),
+            outbox.clone(),
+            &config,
+        );
+        let access = Access::new(store.clone(), clock.clone(), directory.clone());
         let kicks = Kicks::new(events.clone());
 
         let apps = apps::Apps::new(store.clone(), clock.clone(), counters.clone(), directory.clone(), kicks.clone());
@@ -222,6 +230,11 @@ impl Domain {
     /// The bus lost events of other processes: sessions here must compare with the store.
     pub fn miss(&self) {
         self.events.missed();
+    }
+
+    #[cfg(test)]
+    fn log(&self) -> &Arc<Log> {
+        self.messages.log()
     }
 
     /// Whether the store answers; for readiness probes.

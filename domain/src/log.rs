@@ -8,8 +8,10 @@
 //! It knows nothing of permissions: whoever calls [`Log::append`] has checked them.
 
 mod chain;
+mod epochs;
 mod keys;
 mod lanes;
+mod repeats;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,14 +24,15 @@ use sha2::{Digest, Sha256};
 use storage::{Batch, Clock, Millis, State, Store};
 use tokio::sync::oneshot;
 
+use crate::apps::Directory;
 use crate::config::Config;
 use crate::conversations::MembershipKey;
 use crate::counters::{Counters, Sequence};
 use crate::error::{Error, Result};
 use crate::events::Events;
-use crate::ids::{AppNumber, ConversationId, Epoch, ID_END, MessageId, Seq, UserId};
+use crate::ids::{AppNumber, ConversationId, ID_END, MessageId, Seq, UserId};
 use crate::messages::Sent;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Purposes};
 use crate::{metrics as names, tables};
 
 pub use chain::Chain;
@@ -37,7 +40,9 @@ pub(crate) use keys::{EntryKey, HeadKey, PositionKey, SentKey};
 use lanes::{Lane, Lanes, Slot};
 
 /// How often an entry is placed anew before its sender is told to try again later.
-const ATTEMPTS: u32 = 16;
+const ATTEMPTS: u32 = 32;
+/// Entries that a lane places without a break where other processes write as well: they find the head at rest only in a break.
+const BURST: u32 = 32;
 
 /// An entry to be placed.
 pub(crate) struct Draft {
@@ -73,6 +78,7 @@ pub(crate) struct Log {
     store: Store,
     clock: Clock,
     counters: Counters,
+    directory: Directory,
     events: Arc<Events>,
     outbox: Arc<Outbox>,
     lanes: Lanes,
@@ -116,6 +122,7 @@ impl Log {
         store: Store,
         clock: Clock,
         counters: Counters,
+        directory: Directory,
         events: Arc<Events>,
         outbox: Arc<Outbox>,
         config: &Config,
@@ -124,6 +131,7 @@ impl Log {
             store,
             clock,
             counters,
+            directory,
             events,
             outbox,
             lanes: Lanes::new(config.active_conversations),
@@ -165,6 +173,7 @@ impl Log {
         if !draft.client_msg_id.is_empty() {
             let key = SentKey { app: number, conversation, sender: draft.sender, client_msg_id: &draft.client_msg_id };
             if let Some(earlier) = self.earlier(&key, digest).await? {
+                self.tell_again(&key, &earlier).await?;
                 return Ok(Submitted::known(earlier));
             }
         }
@@ -172,7 +181,9 @@ impl Log {
         if !lane.is_started() {
             self.start(&lane).await?;
         }
-        let purposes = self.outbox.purposes(number, &draft.body).await?;
+        // A caller's copy may be as old as its connection.
+        let settings = self.directory.settings(number).await?;
+        let purposes = Purposes::of(&settings, &draft.body);
         if !purposes.is_empty() {
             self.outbox.announce(number, conversation, &lane.outbox_line).await?;
         }
@@ -191,7 +202,7 @@ impl Log {
         let slot = Slot {
             decisive: draft.more.is_some(),
             more: draft.more,
-            retention: app.settings.as_ref().map_or(0, |settings| settings.retention_ms),
+            retention: settings.retention_ms,
             entry,
             epoch: 0,
             members_version: 0,
@@ -249,8 +260,13 @@ impl Log {
         if slot.is_cut_off() {
             return slot.refuse(&cut_off());
         }
+        if state.placed >= BURST && self.events.is_shared() {
+            // Without a break, other processes would always find the head moved on.
+            state.head = None;
+        }
         if let Some(head) = state.head.take() {
             state.head = Some(self.place(lane, head, &mut slot));
+            state.placed += 1;
         }
         state.queue.push_back(slot);
         if !state.driven {
@@ -343,12 +359,15 @@ impl Log {
 
     /// Reads the head again and puts everything that waits in the lane on its way, in the order in which it came.
     async fn restart(&self, lane: &Lane) {
-        let parked = lane.lock().take_parked();
+        let (parked, rested) = {
+            let mut state = lane.lock();
+            (state.take_parked(), state.placed >= BURST)
+        };
         let mut kept = VecDeque::with_capacity(parked.len());
         let attempts = parked.front().map_or(0, |slot| slot.attempts);
-        if attempts > 1 {
-            // Another process is writing here too. Random, so that the two do not keep meeting.
-            tokio::time::sleep(Duration::from_micros(rand::random_range(0..500 * u64::from(attempts)))).await;
+        if attempts > 1 || rested {
+            // Other processes are writing here too, or may want to. Random, so that two do not keep meeting.
+            tokio::time::sleep(Duration::from_micros(rand::random_range(0..500 * u64::from(attempts.max(1))))).await;
         }
         for slot in parked {
             if slot.attempts > ATTEMPTS {
@@ -363,13 +382,17 @@ impl Log {
             };
             match earlier {
                 Ok(None) => kept.push_back(slot),
-                Ok(Some(sent)) => slot.answer(Ok(sent)),
+                Ok(Some(sent)) => match self.tell_again(&lane.sent_key(&slot), &sent).await {
+                    Ok(()) => slot.answer(Ok(sent)),
+                    Err(error) => slot.refuse(&error),
+                },
                 Err(error) => slot.refuse(&error),
             }
         }
         self.placed_again.increment(kept.len() as u64);
-        let head = self.store.get(&HeadKey { app: lane.app, conversation: lane.conversation }).await;
+        let head = self.head_of(lane).await;
         let mut state = lane.lock();
+        state.placed = 0;
         state.put_back(kept);
         state.refuse_cut_off(&cut_off());
         match head {
@@ -380,28 +403,8 @@ impl Log {
                 }
                 state.head = Some(head);
             }
-            Err(error) => state.fail_all(&error.into()),
+            Err(error) => state.fail_all(&error),
         }
-    }
-
-    /// What an earlier send under the same client_msg_id was answered with.
-    async fn earlier(&self, key: &SentKey<'_>, digest: u64) -> Result<Option<Sent>> {
-        let Some(sent) = self.store.get(key).await? else { return Ok(None) };
-        if sent.digest != digest {
-            return Err(Error::Reused);
-        }
-        self.repeats.increment(1);
-        let epoch = match self.lanes.lane(key.app, key.conversation).epoch() {
-            Some(epoch) => epoch,
-            None => self.head(key.app, key.conversation).await?.map_or(Epoch(0), |head| Epoch(head.epoch)),
-        };
-        Ok(Some(Sent {
-            conversation: key.conversation,
-            epoch,
-            seq: Seq(sent.seq),
-            message_id: MessageId(sent.message_id),
-            time: sent.time,
-        }))
     }
 
     /// The head of a conversation's log; `None` before its first entry.

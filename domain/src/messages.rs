@@ -109,6 +109,11 @@ impl Messages {
         outcome.inspect_err(|error| chain.note(error))
     }
 
+    #[cfg(test)]
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
     async fn submit_as(
         &self,
         caller: &Caller,

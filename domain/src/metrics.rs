@@ -6,6 +6,8 @@ pub(crate) const ENTRIES: &str = "linnet_entries_total";
 pub(crate) const REPEATS: &str = "linnet_repeats_total";
 /// Entries that lost a race for their place and were placed anew.
 pub(crate) const PLACED_AGAIN: &str = "linnet_placed_again_total";
+/// Conversations that the store had lost the end of.
+pub(crate) const EPOCHS: &str = "linnet_epochs_begun_total";
 /// Events that were told to connected sessions or to the bus.
 pub(crate) const EVENTS: &str = "linnet_events_total";
 /// Conversations whose state is at hand.
@@ -26,6 +28,7 @@ pub fn describe() {
     describe_counter!(ENTRIES, "Entries that became durable.");
     describe_counter!(REPEATS, "Retries under a client_msg_id that was used before.");
     describe_counter!(PLACED_AGAIN, "Entries that lost a race for their place and were placed anew.");
+    describe_counter!(EPOCHS, "Conversations that the store had lost the end of: their devices start anew.");
     describe_counter!(EVENTS, "Events that were told to connected sessions or to the bus.");
     describe_counter!(FILES, "Files that were taken in.");
     describe_counter!(FILE_BYTES, "Bytes of files that were taken in.");

@@ -24,7 +24,7 @@ use proto::{entry, store};
 use storage::{Batch, Clock, Key, Millis, Scan, Store};
 use tokio::sync::Notify;
 
-use crate::apps::{AppKey, Directory};
+use crate::apps::AppKey;
 use crate::error::Result;
 use crate::ids::{AppNumber, ConversationId, Seq};
 use crate::log::EntryKey;
@@ -32,10 +32,10 @@ use crate::messages::is_recalled;
 use crate::retry::Tries;
 use crate::tables;
 
-pub use duty::Duty;
 use duty::Holder;
 #[cfg(test)]
 pub(crate) use duty::WorkLeaseKey;
+pub use duty::{Duty, at_work_until};
 pub(crate) use keys::{OutboxKey, OutboxLineKey};
 
 /// How long one line of the journal stands for its conversation.
@@ -65,7 +65,7 @@ pub(crate) struct Purposes(u8);
 
 impl Purposes {
     /// What an entry of an app with these settings leaves.
-    fn of(settings: &store::AppSettings, body: &Body) -> Self {
+    pub(crate) fn of(settings: &store::AppSettings, body: &Body) -> Self {
         let mut all = Self::default();
         // What was brought here from elsewhere is no news.
         if let Body::Message(content) = body
@@ -136,23 +136,15 @@ impl Work {
 pub struct Outbox {
     store: Store,
     clock: Clock,
-    directory: Directory,
     duty: RwLock<Duty>,
     hints: Mutex<HashSet<(AppNumber, ConversationId)>>,
     hinted: Notify,
 }
 
 impl Outbox {
-    pub(crate) fn new(store: Store, clock: Clock, directory: Directory) -> Arc<Self> {
+    pub(crate) fn new(store: Store, clock: Clock) -> Arc<Self> {
         let (duty, hints) = (RwLock::default(), Mutex::default());
-        Arc::new(Self { store, clock, directory, duty, hints, hinted: Notify::new() })
-    }
-
-    /// What an entry is to leave, by the app's settings as they are now: a caller's copy may be as old as its connection.
-    pub(crate) async fn purposes(&self, app: AppNumber, body: &Body) -> Result<Purposes> {
-        let app = self.directory.by_number(app).await?;
-        let settings = app.as_ref().and_then(|app| app.settings.as_ref());
-        Ok(settings.map_or_else(Purposes::default, |settings| Purposes::of(settings, body)))
+        Arc::new(Self { store, clock, duty, hints, hinted: Notify::new() })
     }
 
     /// Sees to it that the journal has a line for a conversation that is about to leave rows. `line` is the period of the last one.

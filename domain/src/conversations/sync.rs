@@ -72,8 +72,15 @@ impl Conversations {
         let views = self.access.views(app, user, rows).await?;
         let described = describe_all(&self.store, &views, self.config.unread_cap).await?;
         let mut items = Vec::with_capacity(views.len());
-        for (view, conversation) in views.iter().zip(described) {
-            items.push(self.compare(view, conversation, have.get(&view.conversation), entries).await?);
+        for (view, mut conversation) in views.iter().zip(described) {
+            let have = have.get(&view.conversation);
+            if let Some(have) = have
+                && have.epoch.0 == view.head.epoch
+                && have.seq > view.last()
+            {
+                conversation.head = self.log.was_longer(app, view.conversation, view.head, have.seq).await?;
+            }
+            items.push(self.compare(view, conversation, have, entries).await?);
         }
         Ok(Page { items, next })
     }
@@ -86,7 +93,7 @@ impl Conversations {
         limit: usize,
     ) -> Result<Synced> {
         let last = view.last();
-        // Ahead of the log within its epoch is a history that this store never told: it is as void as another epoch's.
+        // Ahead of the log within its epoch is a history that this store has no more: it is as void as another epoch's.
         let is_void = have.is_some_and(|have| have.epoch.0 != view.head.epoch || have.seq > last);
         let held = have.filter(|_| !is_void).map_or(Seq(0), |have| have.seq);
         // What comes before `granted` is not this user's to read, so lacking it is no gap.

@@ -31,36 +31,25 @@ impl Chain {
 mod tests {
     use std::time::Duration;
 
-    use proto::entry;
-
     use super::*;
     use crate::ConversationId;
-    use crate::messages::Outgoing;
-    use crate::testing::World;
+    use crate::testing::{World, message};
 
     #[tokio::test]
     async fn nothing_is_placed_behind_a_break() {
         let world = World::new().await;
         let (alice, bob) = (world.user("alice").await, world.user("bob").await);
         let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
-        let message = |name: &str| Outgoing {
-            conversation,
-            client_msg_id: name.to_owned(),
-            content: entry::Content {
-                kind: Some(entry::content::Kind::Text(entry::Text { text: name.to_owned() })),
-                ..entry::Content::default()
-            },
-            online_only: false,
-        };
         let messages = &world.domain.messages;
         let chain = Chain::default();
-        messages.submit_in(&alice, message("a"), &chain).await.unwrap().durable().await.unwrap();
+        messages.submit_in(&alice, message(conversation, "a"), &chain).await.unwrap().durable().await.unwrap();
         chain.note(&Error::Limited { retry_after: Duration::ZERO });
-        let behind = messages.submit_in(&alice, message("c"), &chain).await.unwrap().durable().await;
+        let behind = messages.submit_in(&alice, message(conversation, "c"), &chain).await.unwrap().durable().await;
         assert!(matches!(behind, Err(Error::Limited { .. })), "{behind:?}");
         let anew = Chain::default();
         for (name, seq) in [("b", 2), ("c", 3)] {
-            let sent = messages.submit_in(&alice, message(name), &anew).await.unwrap().durable().await.unwrap();
+            let sent =
+                messages.submit_in(&alice, message(conversation, name), &anew).await.unwrap().durable().await.unwrap();
             assert_eq!(sent.seq.0, seq, "{name}");
         }
     }

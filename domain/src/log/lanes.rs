@@ -140,7 +140,16 @@ pub(super) struct LaneState {
     parked: usize,
     /// Whether a task is waiting for the queue's commits.
     pub(super) driven: bool,
+    /// Epoch and seq of the last entry that became durable here: a head below it means that the store has lost it.
+    pub(super) durable: (u64, u64),
+    /// Ids of messages of which it is unknown whether they are stored, and which nobody was told of. The latest ones.
+    pub(super) unsure: Vec<u64>,
+    /// How many entries were placed since the lane was last without any on its way.
+    pub(super) placed: u32,
 }
+
+/// Messages of one lane whose outcome is unknown that are remembered.
+const MOST_UNSURE: usize = 1_024;
 
 /// What the task that drives a lane does next.
 pub(super) enum Step {
@@ -157,6 +166,7 @@ impl LaneState {
             None if self.parked > 0 => Step::Restart,
             None => {
                 self.driven = false;
+                self.placed = 0;
                 Step::Done
             }
         }
@@ -164,7 +174,9 @@ impl LaneState {
 
     /// Takes the slot whose commit was awaited.
     pub(super) fn take_settled(&mut self) -> Box<Slot> {
-        self.queue.remove(self.parked).expect("only the driving task removes slots")
+        let slot = self.queue.remove(self.parked).expect("only the driving task removes slots");
+        self.durable = (slot.epoch, slot.entry.seq);
+        slot
     }
 
     /// Forgets the head, which the failed entry was part of, and keeps the slot for another attempt or gives it back.
@@ -176,7 +188,20 @@ impl LaneState {
             self.parked += 1;
             return None;
         }
+        if matches!(error, storage::Error::Unavailable(_)) {
+            let id = slot.entry.message_id;
+            if self.unsure.len() == MOST_UNSURE {
+                self.unsure.remove(0);
+            }
+            self.unsure.push(id);
+        }
         self.queue.remove(self.parked)
+    }
+
+    /// Whether a message was left unsure; it is not any more.
+    pub(super) fn take_unsure(&mut self, message: MessageId) -> bool {
+        let at = self.unsure.iter().position(|id| *id == message.0);
+        at.map(|at| self.unsure.swap_remove(at)).is_some()
     }
 
     /// Takes the slots that lost their place. The head is unknown, so whatever comes now queues up behind them.

@@ -175,8 +175,8 @@ impl Messages {
         body: Body,
         client_msg_id: String,
     ) -> Result<()> {
-        let retention = caller.app_record().settings.as_ref().map_or(0, |settings| settings.retention_ms);
-        let expires = expiry(Millis(before.time), retention);
+        let settings = self.access.settings(caller.app()).await?;
+        let expires = expiry(Millis(before.time), settings.retention_ms);
         let key = EntryKey { app: caller.app(), conversation, seq: Seq(before.seq) };
         let draft = Draft {
             sender: actor,

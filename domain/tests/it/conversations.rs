@@ -73,12 +73,13 @@ async fn a_comparison_says_what_is_lacking() {
     assert_eq!(compare(epoch, 5, 5).await, (Verdict::Complete, vec![6, 7, 8, 9, 10]));
     assert_eq!(compare(epoch, 4, 5).await, (Verdict::Truncated { from: Seq(6) }, vec![6, 7, 8, 9, 10]));
     assert_eq!(compare(Epoch(epoch.0 ^ 1), 10, 2).await, (Verdict::Reset, vec![9, 10]));
-    assert_eq!(compare(epoch, 11, 2).await, (Verdict::Reset, vec![9, 10]));
-    assert_eq!(compare(epoch, u64::MAX, 2).await, (Verdict::Reset, vec![9, 10]));
     world.domain.conversations.delete(&bob, conversation).await.unwrap();
     assert_eq!(compare(epoch, 4, 5).await, (Verdict::Complete, vec![]));
     world.send(&alice, conversation, "new", "x").await.unwrap();
     assert_eq!(compare(epoch, 4, 5).await, (Verdict::Complete, vec![11]));
+    // Ahead of the log: the store must have lost what this device has seen.
+    assert_eq!(compare(epoch, 12, 2).await, (Verdict::Reset, vec![11]));
+    assert_eq!(compare(epoch, u64::MAX, 2).await, (Verdict::Reset, vec![11]));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::world::{World, direct, id, outgoing, said};
 use domain::record::Event;
-use domain::{Config, ConversationId, Domain, Outlet, UserId};
+use domain::{Config, ConversationId, Denial, Domain, Error, Outlet, UserId};
 use storage::{Bus, Subscription};
 
 /// Takes from the bus what is there by now.
@@ -45,4 +45,30 @@ async fn a_process_without_sessions_publishes_and_another_delivers() {
     // An event of a later version, or of none, does no harm.
     world.domain.receive(Event { app: 7, ..Event::default() }).await;
     assert!(world.events.take().is_empty());
+}
+
+#[tokio::test]
+async fn gateways_tell_their_own_sessions_at_once_and_each_other_once() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let bus = Bus::local();
+    let mut gateways = [world.process(&bus).await, world.process(&bus).await, world.process(&bus).await];
+    gateways[0].domain.messages.send(&alice, outgoing(direct(&alice, &bob), "1", "hello")).await.unwrap();
+    let at_once: Vec<usize> = gateways.iter().map(|gateway| gateway.events.take_entries().len()).collect();
+    assert_eq!(at_once, [1, 0, 0]);
+    for gateway in &mut gateways {
+        gateway.hear().await;
+    }
+    let over_the_bus: Vec<usize> = gateways.iter().map(|gateway| gateway.events.take_entries().len()).collect();
+    assert_eq!(over_the_bus, [0, 1, 1]);
+}
+
+#[tokio::test]
+async fn what_an_app_changes_holds_for_users_who_are_logged_in_already() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    world.send(&alice, direct(&alice, &bob), "1", "hello").await.unwrap();
+    world.domain.apps.set("demo", |settings| settings.friends_only = true).await.unwrap();
+    let refused = world.send(&alice, direct(&alice, &bob), "2", "hello?").await;
+    assert!(matches!(refused, Err(Error::Denied(Denial::NotFriends))), "{refused:?}");
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use crate::world::{World, id, outgoing, said};
-use domain::messages::Sent;
-use domain::{Caller, ConversationId, Domain};
+use domain::messages::{Chain, Sent};
+use domain::{Caller, ConversationId, Domain, Error};
+use storage::Bus;
 
 const SENDERS: usize = 16;
 const MESSAGES: usize = 200;
@@ -102,6 +103,53 @@ async fn processes_that_write_to_one_conversation_do_not_disturb_its_order() {
     assert_eq!(here.len() + there.len(), 4 * MESSAGES);
     for told in [here, there] {
         assert!(told.is_sorted_by_key(|(_, _, entry)| entry.seq));
+    }
+}
+
+/// As [`pipeline`], and what is refused for now is sent again with all that follows it, as clients do.
+async fn insist(domain: Domain, caller: Caller, to: ConversationId, name: String) -> Vec<Sent> {
+    let mut sent: Vec<Sent> = Vec::new();
+    while sent.len() < MESSAGES {
+        let chain = Chain::default();
+        let mut submitted = Vec::new();
+        for number in sent.len()..(sent.len() + 40).min(MESSAGES) {
+            let message = outgoing(to, &format!("{name}-{number}"), &format!("{name} {number}"));
+            submitted.push(domain.messages.submit_in(&caller, message, &chain).await);
+            tokio::task::yield_now().await;
+        }
+        for submitted in submitted {
+            match async { submitted?.durable().await }.await {
+                Ok(message) => sent.push(message),
+                Err(Error::Limited { .. }) => break,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    sent
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_contend_for_one_conversation_lose_double_and_reorder_nothing() {
+    let world = World::new().await;
+    let (users, conversation) = members(&world).await;
+    let bus = Bus::local();
+    let mut gateways = [world.process(&bus).await, world.process(&bus).await, world.process(&bus).await];
+    let sending = users.iter().take(6).enumerate().map(|(number, user)| {
+        let domain = gateways[number % 3].domain.clone();
+        tokio::spawn(insist(domain, user.clone(), conversation, format!("s{number}")))
+    });
+    let sending: Vec<_> = sending.collect();
+    let mut acks = Vec::new();
+    for task in sending {
+        acks.push(task.await.unwrap());
+    }
+    check(&world, &users[3], conversation, 6, &acks).await;
+    for gateway in &mut gateways {
+        gateway.hear().await;
+        let mut told: Vec<u64> = gateway.events.take_entries().iter().map(|(_, _, entry)| entry.seq).collect();
+        told.sort_unstable();
+        let first = told[0];
+        assert!(told.iter().copied().eq(first..first + 6 * MESSAGES as u64), "every gateway hears of each once");
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::world::{START, World, id};
 use domain::entry::entry::Body;
 use domain::entry::tip;
-use domain::presence::{Opening, State};
+use domain::presence::{Opened, Opening, State};
 use domain::record::event;
 use domain::{BootId, Caller, ConversationId, Error, SessionId, UserId};
 
@@ -78,6 +78,112 @@ async fn a_gateway_that_dies_takes_its_sessions_with_it() {
     presence.open(&alice, opening(2, 2, 2, "phone")).await.unwrap();
     presence.end(BootId(2)).await.unwrap();
     assert!(!state(&world, &alice).await.online);
+}
+
+/// The sessions of a user's kicks, and whether their owners are told why.
+fn displaced(events: Vec<(Vec<UserId>, event::Body)>) -> Vec<(u64, u64, bool)> {
+    let kicks = events.into_iter().filter_map(|(_, body)| match body {
+        event::Body::Kick(kick) => Some(kick),
+        _ => None,
+    });
+    kicks.flat_map(|kick| kick.sessions.into_iter().map(move |at| (at.boot, at.session, kick.reason != 0))).collect()
+}
+
+#[tokio::test]
+async fn the_newest_devices_stay_whichever_gateways_they_are_at() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let (other, other_events) = world.another().await;
+    for boot in 1..=2 {
+        world.domain.presence.renew(BootId(boot)).await.unwrap();
+    }
+    let two = |boot, session, platform, device| Opening {
+        devices_allowed: Some(2),
+        ..opening(boot, session, platform, device)
+    };
+    world.domain.presence.open(&alice, two(1, 1, 2, "a")).await.unwrap();
+    other.presence.open(&alice, two(2, 1, 2, "b")).await.unwrap();
+    other.presence.open(&alice, two(2, 2, 1, "web")).await.unwrap();
+    assert!(displaced(world.events.take()).is_empty() && displaced(other_events.take()).is_empty());
+    // Too many of a platform: the oldest goes. The same device again: its older session goes without a word.
+    world.domain.presence.open(&alice, two(1, 2, 2, "c")).await.unwrap();
+    assert_eq!(displaced(world.events.take()), [(1, 1, true)]);
+    world.domain.presence.open(&alice, two(1, 3, 2, "b")).await.unwrap();
+    assert_eq!(displaced(world.events.take()), [(2, 1, false)]);
+    for (boot, session, open) in [(1, 1, false), (2, 1, false), (2, 2, true), (1, 2, true), (1, 3, true)] {
+        let found = world.domain.presence.is_open(&alice, SessionId(session), BootId(boot)).await.unwrap();
+        assert_eq!(found, open, "{session} of {boot}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_devices_that_log_in_at_once_as_many_stay_as_may() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let processes = [world.another().await, world.another().await, world.another().await];
+    for allowed in 1..=3 {
+        let mut tasks = Vec::new();
+        for (number, (domain, _)) in processes.iter().enumerate() {
+            let boot = allowed * 10 + number as u64;
+            domain.presence.renew(BootId(boot)).await.unwrap();
+            for session in 0..3 {
+                let (domain, alice) = (domain.clone(), alice.clone());
+                let device = format!("{boot}/{session}");
+                let opening = Opening {
+                    devices_allowed: Some(usize::try_from(allowed).unwrap()),
+                    ..opening(boot, session, 5, &device)
+                };
+                tasks.push(tokio::spawn(async move { domain.presence.open(&alice, opening).await.unwrap() }));
+            }
+        }
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), Opened::Yes);
+        }
+        let mut open = 0;
+        for boot in (0..3).map(|number| allowed * 10 + number) {
+            for session in 0..3 {
+                let is_open = world.domain.presence.is_open(&alice, SessionId(session), BootId(boot));
+                open += u64::from(is_open.await.unwrap());
+            }
+        }
+        assert_eq!(open, allowed);
+        // Each that had to go was named once, wherever it is.
+        let mut told: Vec<_> = processes.iter().flat_map(|(_, events)| displaced(events.take())).collect();
+        told.retain(|(boot, _, _)| boot / 10 == allowed);
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len() as u64, 9 - allowed);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_was_taken_for_dead_does_not_take_places_back() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let presence = &world.domain.presence;
+    let again = |device| Opening { again: true, devices_allowed: Some(1), ..opening(1, 1, 2, device) };
+    assert!(!presence.renew(BootId(1)).await.unwrap());
+    presence.open(&alice, opening(1, 1, 2, "phone")).await.unwrap();
+    presence.renew(BootId(2)).await.unwrap();
+    assert_eq!(presence.runs().await.unwrap().len(), 2);
+    world.pass(31_000);
+    presence.renew(BootId(2)).await.unwrap();
+    let runs = presence.runs().await.unwrap();
+    assert_eq!(runs.iter().copied().collect::<Vec<_>>(), [BootId(2)]);
+    // Whoever watches the user asks once the run is over.
+    let gone = [BootId(1)].into();
+    let states = presence.touched_by(alice.app(), &[id(&alice)], &gone).await.unwrap();
+    assert_eq!((states.len(), states[0].1.online), (1, false));
+
+    assert!(!presence.renew(BootId(1)).await.unwrap(), "it was over");
+    assert_eq!(presence.open(&alice, again("phone")).await.unwrap(), Opened::Yes, "nobody else came");
+    world.pass(31_000);
+    presence.renew(BootId(2)).await.unwrap();
+    presence.open(&alice, opening(2, 1, 2, "phone")).await.unwrap();
+    presence.renew(BootId(1)).await.unwrap();
+    assert_eq!(presence.open(&alice, again("phone")).await.unwrap(), Opened::Displaced);
+    assert!(presence.is_open(&alice, SessionId(1), BootId(2)).await.unwrap());
+    assert!(!presence.is_open(&alice, SessionId(1), BootId(1)).await.unwrap());
 }
 
 #[tokio::test]

@@ -9,14 +9,15 @@ use domain::entry::entry::Body;
 use domain::entry::{Content, Entry, Text, content};
 use domain::groups::NewGroup;
 use domain::messages::{HistoryRange, Outgoing, Sent};
-use domain::record::{AppSettings, event};
+use domain::record::{AppSettings, Event, event};
 use domain::tokens::Issue;
 use domain::users::NewUser;
 use domain::{
     AppNumber, Audience, Caller, Clock, Config, ConversationId, Deliver, Domain, GroupId, Millis, Outlet, Result, Seq,
     UserId,
 };
-use storage::Store;
+use futures_util::FutureExt;
+use storage::{Bus, Store, Subscription};
 
 /// When every test begins.
 pub const START: i64 = 1_700_000_000_000;
@@ -89,6 +90,14 @@ impl World {
         (open(&self.store, &self.clock, &events, Config::default()).await, events)
     }
 
+    /// Another process over the same store, with sessions of its own, that tells the others and hears them.
+    pub async fn process(&self, bus: &Bus) -> Process {
+        let events = Arc::new(Recorder::default());
+        let outlet = Outlet::Both(events.clone(), bus.clone());
+        let domain = Domain::open(self.store.clone(), self.clock.clone(), outlet, Config::default()).await.unwrap();
+        Process { domain, events, heard: bus.subscribe(1_000_000) }
+    }
+
     /// A new user, logged in.
     pub async fn user(&self, uid: &str) -> Caller {
         let new = NewUser { uid: Some(uid.into()), ..NewUser::default() };
@@ -139,6 +148,23 @@ impl World {
 
     pub fn pass(&self, millis: i64) {
         self.clock.set(Millis(self.clock.now().0 + millis));
+    }
+}
+
+/// One of several processes that share a store and a bus.
+pub struct Process {
+    pub domain: Domain,
+    pub events: Arc<Recorder>,
+    heard: Subscription,
+}
+
+impl Process {
+    /// Takes from the bus what is there by now.
+    pub async fn hear(&mut self) {
+        while let Some(payload) = self.heard.recv().now_or_never() {
+            let event: Event = proto::Message::decode(payload.unwrap()).unwrap();
+            self.domain.receive(event).await;
+        }
     }
 }
 
