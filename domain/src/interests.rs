@@ -58,6 +58,6 @@ impl Interests {
 
     /// Completes once everything that was joined so far comes here, or this process will be told that it missed something.
     pub async fn settle(&self) {
-        self.0.flush().await;
+        self.0.settle().await;
     }
 }

@@ -99,7 +99,7 @@ impl Bus {
         }
     }
 
-    /// From now on, publications to this topic come here. Idempotent. Takes effect soon, not at once: [`Self::flush`] tells.
+    /// From now on, publications to this topic come here. Idempotent. Takes effect soon, not at once: [`Self::settle`] tells.
     pub fn join(&self, topic: Topic) {
         match &self.0 {
             // Everything comes here anyhow.
@@ -113,6 +113,15 @@ impl Bus {
         match &self.0 {
             Inner::Local(_) | Inner::Remote(_) => {}
             Inner::Redis(redis) => redis.leave(topic),
+        }
+    }
+
+    /// Completes once what was joined through this handle and its clones so far comes here. What cannot be arranged for now
+    /// is not waited for: when it is, every subscriber is told that it may have missed something.
+    pub async fn settle(&self) {
+        match &self.0 {
+            Inner::Local(_) | Inner::Remote(_) => {}
+            Inner::Redis(redis) => redis.settle().await,
         }
     }
 

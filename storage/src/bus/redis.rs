@@ -110,8 +110,13 @@ impl RedisBus {
         self.presence.leave(topic);
     }
 
+    pub(super) async fn settle(&self) {
+        // Ends by itself, but for a process that has not found its cluster yet.
+        let _ = tokio::time::timeout(self.flush_timeout, self.presence.settle()).await;
+    }
+
     pub(super) async fn flush(&self) {
-        let flushed = async { tokio::join!(self.publisher.flush(), self.presence.flush()) };
+        let flushed = async { tokio::join!(self.publisher.flush(), self.presence.settle()) };
         if tokio::time::timeout(self.flush_timeout, flushed).await.is_err() {
             tracing::warn!("bus: gave up waiting until everything was passed on");
         }
@@ -123,9 +128,13 @@ impl RedisBus {
         &self.hub
     }
 
-    /// Whether this process hears, or, if it does not want to, whether it can speak.
+    /// Whether others know this process and it hears, or, if it does not want to, whether it can speak.
     pub(super) fn is_ready(&self) -> bool {
-        if self.listens.load(Ordering::Acquire) { self.listener.hears() } else { self.cluster.is_connected() }
+        if self.listens.load(Ordering::Acquire) {
+            self.listener.hears() && self.presence.is_listed()
+        } else {
+            self.cluster.is_connected()
+        }
     }
 
     /// A process that only publishes is in nobody's list, and has no channel.

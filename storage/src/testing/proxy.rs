@@ -1,4 +1,4 @@
-//! Proxies between a cluster and its clients, which lose what is published when they are told to.
+//! Proxies between a cluster and its clients, which lose what is published, or cut connections, when they are told to.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -23,6 +23,10 @@ struct Shared {
     loses_messages: AtomicBool,
     closed: AtomicBool,
     lost: AtomicU64,
+    /// Every how manieth reply is swallowed together with its connection; 0 for none.
+    cuts_every: AtomicU64,
+    replies: AtomicU64,
+    cuts: AtomicU64,
     /// Both ends of every connection, by its number.
     streams: Mutex<HashMap<u64, [TcpStream; 2]>>,
     connections: AtomicU64,
@@ -41,6 +45,9 @@ impl Proxy {
             loses_messages: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             lost: AtomicU64::new(0),
+            cuts_every: AtomicU64::new(0),
+            replies: AtomicU64::new(0),
+            cuts: AtomicU64::new(0),
             streams: Mutex::default(),
             connections: AtomicU64::new(0),
         });
@@ -72,6 +79,18 @@ impl Proxy {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Acquire)
+    }
+
+    /// From now on, cuts a connection instead of passing on its reply, at every so manieth one: what was asked for is done, and who asked
+    /// does not know. 0 for never.
+    pub fn cut_every(&self, replies: u64) {
+        self.shared.cuts_every.store(replies, Ordering::Release);
+    }
+
+    /// How many replies were swallowed so.
+    #[must_use]
+    pub fn cuts(&self) -> u64 {
+        self.shared.cuts.load(Ordering::Acquire)
     }
 
     /// Cuts all connections. New ones may be made.
@@ -118,6 +137,11 @@ impl Shared {
         loop {
             reply.clear();
             read_reply(&mut server, &mut reply)?;
+            let every = self.cuts_every.load(Ordering::Acquire);
+            if every > 0 && self.replies.fetch_add(1, Ordering::AcqRel) % every == every - 1 {
+                self.cuts.fetch_add(1, Ordering::AcqRel);
+                return Ok(());
+            }
             let is_message = [&b"*3\r\n$8\r\nsmessage\r\n"[..], b">3\r\n$8\r\nsmessage\r\n"];
             let is_message = is_message.iter().any(|start| reply.starts_with(start));
             if is_message && self.loses_messages.load(Ordering::Acquire) {

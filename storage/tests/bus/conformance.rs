@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use storage::testing::RedisCluster;
-use storage::{Lagged, Topic};
+use storage::{Lagged, RedisBusConfig, Topic};
 
-use crate::world::{Ear, World, topic};
+use crate::world::{Ear, World, config, topic};
 
 const SILENCE: Duration = Duration::from_millis(300);
 
@@ -120,6 +120,7 @@ async fn every_subscription_of_a_process_hears(world: &World) {
 async fn a_flush_without_anything_to_wait_for_ends(world: &World) {
     let bus = world.process();
     tokio::time::timeout(Duration::from_secs(2), bus.flush()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(2), bus.settle()).await.unwrap();
     bus.leave(&topic("never joined"));
     tokio::time::timeout(Duration::from_secs(2), bus.flush()).await.unwrap();
 }
@@ -140,9 +141,9 @@ async fn who_left_hears_no_more(world: &World) {
     assert_eq!(ear.next().await, Ok(Bytes::from("a")));
 }
 
-/// A process that ended without a word costs others something for a lease at most.
+/// A process that ended without a word costs others something for a few leases at most.
 async fn a_process_that_is_gone_is_forgotten(cluster: &RedisCluster) {
-    let world = World::redis(cluster, "gone");
+    let world = World::Redis(RedisBusConfig { lease: Duration::from_secs(2), ..config(cluster, "gone") });
     let publisher = world.process();
     let mut living = Ear::on(world.process(), &["a"]).await;
     let dead = Ear::on(world.process(), &["a"]).await;

@@ -106,6 +106,17 @@ impl Ear {
         tokio::time::timeout(time, self.subscription.recv()).await.ok()
     }
 
+    /// Waits for this, and returns after how long it came.
+    pub(crate) async fn hears(&mut self, payload: &Bytes, patience: Duration) -> Option<Duration> {
+        let start = Instant::now();
+        while let Some(heard) = self.within(patience.saturating_sub(start.elapsed())).await {
+            if heard.as_ref() == Ok(payload) {
+                return Some(start.elapsed());
+            }
+        }
+        None
+    }
+
     /// Everything until nothing has come for a while.
     pub(crate) async fn rest(&mut self, silence: Duration) -> Vec<Result<Bytes, Lagged>> {
         let mut heard = Vec::new();

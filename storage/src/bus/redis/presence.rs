@@ -1,6 +1,7 @@
 //! What others know of this process: that it lives, and which topics it joined.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,7 +19,7 @@ use crate::redis::node::{Command, Reply};
 
 /// Most changes of the directory that are asked for together.
 const ROUND: usize = 1_024;
-/// How long to wait before something that failed is tried again.
+/// How long to wait before a renewal that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 /// For how long losses are gathered before they are told, while there are changes left.
 const GATHER: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ pub(super) struct Presence {
     registry: Mutex<Registry>,
     joined: Notify,
     progress: Notify,
+    listed: AtomicBool,
 }
 
 /// How the lease stands.
@@ -63,7 +65,13 @@ impl Presence {
             registry: Mutex::new(Registry::new(config.topic_lifetime / 2)),
             joined: Notify::new(),
             progress: Notify::new(),
+            listed: AtomicBool::new(false),
         })
+    }
+
+    /// Whether others know that this process lives.
+    pub(super) fn is_listed(&self) -> bool {
+        self.listed.load(Ordering::Acquire)
     }
 
     pub(super) fn join(&self, topic: Topic) {
@@ -78,8 +86,8 @@ impl Presence {
         }
     }
 
-    /// Completes once the directory has learnt of what was joined and left before.
-    pub(super) async fn flush(&self) {
+    /// Completes once the directory has learnt of what was joined and left before, or could not be told.
+    pub(super) async fn settle(&self) {
         let asked = self.registry.lock().asked();
         loop {
             let progress = self.progress.notified();
@@ -98,15 +106,15 @@ impl Presence {
         let mut missed: Option<Instant> = None;
         loop {
             let joined = self.joined.notified();
-            let mut failed = false;
             if Instant::now() >= renew {
                 match self.renew(lease).await {
                     Ok(Renewal::Held { listed_before }) => {
                         // Whoever published to everybody meanwhile did not publish here.
-                        if lease == Lease::Held && !listed_before {
+                        if !listed_before {
                             missed.get_or_insert_with(Instant::now);
                         }
                         lease = Lease::Held;
+                        self.listed.store(true, Ordering::Release);
                         renew = Instant::now() + self.lease / 3;
                     }
                     Ok(Renewal::Lapsed) => {
@@ -116,16 +124,12 @@ impl Presence {
                     }
                     Err(error) => {
                         tracing::debug!(%error, "bus: the lease cannot be renewed");
-                        failed = true;
+                        renew = Instant::now() + PAUSE;
                     }
                 }
             }
-            if lease == Lease::Held {
-                let round = self.change_directory().await;
-                failed |= round.failed;
-                if round.missed {
-                    missed.get_or_insert_with(Instant::now);
-                }
+            if lease == Lease::Held && self.change_directory().await {
+                missed.get_or_insert_with(Instant::now);
             }
             let (idle, next) = {
                 let registry = self.registry.lock();
@@ -133,13 +137,11 @@ impl Presence {
             };
             if missed.is_some_and(|since| idle || since.elapsed() >= GATHER) {
                 missed = None;
-                tracing::warn!("bus: the directory had forgotten this process");
+                tracing::info!("bus: while this process was not listed, publications may have passed it by");
                 self.listener.lag(0);
             }
-            if failed {
-                tokio::time::sleep(PAUSE).await;
-            } else if idle {
-                let next = next.map_or(renew, |next| next.min(renew));
+            if idle || lease == Lease::None {
+                let next = next.filter(|_| lease == Lease::Held).map_or(renew, |next| next.min(renew));
                 tokio::select! {
                     () = joined => {}
                     () = tokio::time::sleep_until(next) => {}
@@ -169,21 +171,22 @@ impl Presence {
     fn begin_anew(&self) {
         let boot = Boot::random();
         tracing::warn!(%boot, "bus: this process was away for too long and begins anew");
+        self.listed.store(false, Ordering::Release);
         self.registry.lock().begin_anew();
         self.own.send_replace(boot);
     }
 
-    /// Tells the directory what is due.
-    async fn change_directory(&self) -> Round {
+    /// Tells the directory what is due. True if publications may have passed this process by.
+    async fn change_directory(&self) -> bool {
         let changes = self.registry.lock().take(ROUND, Instant::now());
         if changes.is_empty() {
-            return Round::default();
+            return false;
         }
         let own = *self.own.borrow();
         let queries: Vec<Query> = changes.iter().flat_map(|change| self.queries(change, own)).collect();
         let mut answers = self.cluster.ask(&queries).await.into_iter();
         let now = Instant::now();
-        let mut round = Round::default();
+        let mut missed = false;
         let mut registry = self.registry.lock();
         for change in changes {
             let wanted = if matches!(change, Change::List(_)) { 2 } else { 1 };
@@ -193,13 +196,12 @@ impl Presence {
                 Ok(_) => Outcome::New,
                 Err(_) => Outcome::Failed,
             };
-            round.failed |= outcome == Outcome::Failed;
-            round.missed |= registry.settle(change, outcome, now, rand::random());
+            missed |= registry.settle(change, outcome, now, rand::random());
         }
         metrics::bus_topics(registry.len());
         drop(registry);
         self.progress.notify_waiters();
-        round
+        missed
     }
 
     fn queries(&self, change: &Change, own: Boot) -> Vec<Query> {
@@ -234,11 +236,4 @@ impl Presence {
 enum Renewal {
     Held { listed_before: bool },
     Lapsed,
-}
-
-/// What became of changes to the directory.
-#[derive(Default)]
-struct Round {
-    failed: bool,
-    missed: bool,
 }

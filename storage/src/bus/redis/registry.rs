@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 use crate::bus::Topic;
 
+/// How long to wait before a change that failed is tried again, at least; at most twice as long.
+const RETRY: Duration = Duration::from_millis(200);
+
 /// A change that the directory has to learn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
@@ -27,7 +30,7 @@ pub(super) enum Outcome {
     Known,
     /// The directory did not know it yet.
     New,
-    /// Nobody can say: to be tried again.
+    /// Nobody can say: to be tried again, soon.
     Failed,
 }
 
@@ -41,7 +44,6 @@ pub(super) struct Registry {
     /// Changes that were taken and not settled, and the number of the first.
     under_way: usize,
     first_under_way: u64,
-    late: usize,
     renewals: BinaryHeap<Reverse<(Instant, Topic)>>,
     renewal: Duration,
 }
@@ -66,7 +68,6 @@ impl Registry {
             numbered: 0,
             under_way: 0,
             first_under_way: 0,
-            late: 0,
             renewals: BinaryHeap::new(),
             renewal,
         }
@@ -122,15 +123,15 @@ impl Registry {
         };
         let Some(entry) = self.topics.get_mut(&topic) else { return false };
         if outcome == Outcome::Failed {
-            if listing && !std::mem::replace(&mut entry.late, true) {
-                self.late += 1;
-            }
-            self.enqueue(&topic);
+            entry.late |= listing;
+            // Behind whatever is new.
+            let again = now + RETRY.mul_f64(1.0 + spread);
+            entry.renew = Some(again);
+            self.renewals.push(Reverse((again, topic)));
             return false;
         }
         let was_listed = std::mem::replace(&mut entry.listed, listing);
         let was_late = std::mem::replace(&mut entry.late, false);
-        self.late -= usize::from(was_late);
         let missed = listing && outcome == Outcome::New && (was_listed || was_late);
         if entry.wanted != listing {
             self.enqueue(&topic);
@@ -164,9 +165,7 @@ impl Registry {
             if let Some(entry) = self.topics.get_mut(&topic) {
                 entry.listed = false;
                 if entry.wanted {
-                    if !std::mem::replace(&mut entry.late, true) {
-                        self.late += 1;
-                    }
+                    entry.late = true;
                     self.enqueue(&topic);
                 }
             }
@@ -178,10 +177,10 @@ impl Registry {
         self.numbered
     }
 
-    /// Whether the directory has learnt of the first `asked` changes.
+    /// Whether the directory has learnt of the first `asked` changes, or could not be told.
     pub(super) fn has_settled(&self, asked: u64) -> bool {
         let queued = self.queue.front().is_none_or(|(number, _)| *number >= asked);
-        queued && self.late == 0 && (self.under_way == 0 || self.first_under_way >= asked)
+        queued && (self.under_way == 0 || self.first_under_way >= asked)
     }
 
     /// Whether [`Self::take`] has something that does not only renew.
@@ -295,12 +294,17 @@ mod tests {
         let (mut registry, now) = (Registry::new(HOUR), Instant::now());
         registry.join(topic("a"));
         let asked = registry.asked();
-        for _ in 0..3 {
-            registry.take(10, now);
+        assert!(!registry.has_settled(asked));
+        for round in 0..3 {
+            let now = now + RETRY * round;
+            assert_eq!(registry.take(10, now), [list("a")]);
             assert!(!registry.settle(list("a"), Outcome::Failed, now, 0.0));
-            assert!(!registry.has_settled(asked));
+            assert_eq!(registry.next(), Some(now + RETRY));
+            // Nobody waits any longer, but it will be told.
+            assert!(registry.has_settled(asked));
         }
-        registry.take(10, now);
+        let now = now + RETRY * 3;
+        assert_eq!(registry.take(10, now), [list("a")]);
         assert!(registry.settle(list("a"), Outcome::New, now, 0.0));
         assert!(registry.has_settled(asked));
     }

@@ -32,6 +32,8 @@ pub(super) struct Target {
 #[derive(Debug)]
 struct State {
     outbox: Outbox,
+    /// Since when the process has had no lease, as far as anyone can tell.
+    absent: Option<Instant>,
     /// The first publication of the batch that is being sent.
     sending: Option<u64>,
     gone: bool,
@@ -45,13 +47,21 @@ enum Outcome {
     Gone,
 }
 
+/// Whether there is somebody to send to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Here,
+    Absent,
+    Gone,
+}
+
 impl Target {
     pub(super) fn start(publisher: Arc<Publisher>, boot: Boot, stream: u64) -> Arc<Self> {
         let config = &publisher.config;
         let outbox = Outbox::new(config.heartbeat, config.catch_up);
         let target = Arc::new(Self {
             limit: config.process_bytes.bytes(),
-            state: Mutex::new(State { outbox, sending: None, gone: false }),
+            state: Mutex::new(State { outbox, absent: None, sending: None, gone: false }),
             queued: Notify::new(),
             task: Mutex::default(),
         });
@@ -127,7 +137,7 @@ impl Sender {
                 // After a long silence, see whether there is still somebody.
                 (None, None) => {
                     let patience = self.publisher.config.topic_lifetime;
-                    tokio::time::timeout(patience, queued).await.is_err() && self.is_gone().await
+                    tokio::time::timeout(patience, queued).await.is_err() && self.standing().await == Standing::Gone
                 }
             };
             if gone {
@@ -165,8 +175,16 @@ impl Sender {
             // Whether it arrived may stay unknown. The receiver knows a message that comes twice by its number.
             let answer = cluster.ask(std::slice::from_ref(&query)).await.pop();
             match &answer {
-                Some(Ok(Reply::Number(1..))) => return Outcome::Arrived,
-                Some(Ok(_)) if self.is_gone().await => return Outcome::Gone,
+                Some(Ok(Reply::Number(1..))) => {
+                    self.target.state.lock().absent = None;
+                    return Outcome::Arrived;
+                }
+                Some(Ok(_)) => match self.standing().await {
+                    Standing::Here => {}
+                    // Nobody to wait for. Should it be there after all, the next message shows what it missed.
+                    Standing::Absent => return Outcome::Lost,
+                    Standing::Gone => return Outcome::Gone,
+                },
                 _ => {}
             }
             // A reminder will be followed by another one.
@@ -183,10 +201,21 @@ impl Sender {
         }
     }
 
-    /// Whether the process has lost its lease, and with it its name.
-    async fn is_gone(&self) -> bool {
+    /// Looks whether the process has its lease.
+    ///
+    /// A master that is cut off from the others serves for a while, and sees leases lapse that are renewed elsewhere.
+    /// So a process counts as gone only when it has been without a lease for as long again.
+    async fn standing(&self) -> Standing {
         let lease = self.publisher.names.lease(self.boot);
         let query = Query::new(&lease, Command::new("EXISTS").arg(lease.clone()));
-        matches!(self.publisher.cluster.ask(&[query]).await.pop(), Some(Ok(Reply::Number(0))))
+        let answer = self.publisher.cluster.ask(&[query]).await.pop();
+        let mut state = self.target.state.lock();
+        if answer != Some(Ok(Reply::Number(0))) {
+            state.absent = None;
+            return Standing::Here;
+        }
+        let now = Instant::now();
+        let since = *state.absent.get_or_insert(now);
+        if now - since >= self.publisher.config.lease { Standing::Gone } else { Standing::Absent }
     }
 }
