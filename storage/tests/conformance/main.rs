@@ -8,7 +8,7 @@ mod support;
 mod cases;
 mod model;
 
-use storage::testing::RedisCluster;
+use storage::testing::{ClusterOptions, RedisCluster};
 use support::{Bench, Engine};
 
 /// One test per engine and case, so that a failure names both.
@@ -22,12 +22,10 @@ macro_rules! conformance {
     };
     // One cluster for all cases, since a start takes seconds.
     (@cluster $($case:ident)*) => {
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn redis() {
-            let cluster = RedisCluster::start(3, 1);
+        async fn every_case(cluster: &RedisCluster) {
             $(
                 println!("{}", stringify!($case));
-                cases::$case(&Bench::over(&cluster)).await;
+                cases::$case(&Bench::over(cluster)).await;
             )*
         }
     };
@@ -59,4 +57,28 @@ conformance! {
     of_rival_commits_one_wins
     a_batch_without_changes_only_judges
     values_may_be_large_or_empty
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis() {
+    every_case(&RedisCluster::start(3, 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_8() {
+    every_case_over("redis-8.2.3").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn valkey_9() {
+    every_case_over("valkey-9.1.2").await;
+}
+
+/// Over another server, if `scripts/setup.sh test` could fetch it.
+async fn every_case_over(name: &str) {
+    let Some(server) = support::server(name) else {
+        println!("SKIPPED: {name} is not on this machine; `scripts/setup.sh test` fetches it where it can");
+        return;
+    };
+    every_case(&RedisCluster::start_with(ClusterOptions { server, ..ClusterOptions::new(3, 1) }).unwrap()).await;
 }

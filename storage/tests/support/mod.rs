@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -87,6 +88,14 @@ pub fn small(directory: &std::path::Path) -> RocksConfig {
 
 pub fn open(directory: &std::path::Path) -> Store {
     Store::open(&small(directory), TABLES, Clock::manual(NOW)).unwrap()
+}
+
+/// A server that `scripts/setup.sh test` fetched, if it could.
+pub fn server(name: &str) -> Option<PathBuf> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).map(|cache| cache.join("linnet"));
+    let cache = std::env::var_os("LINNET_CACHE").map(PathBuf::from).or(cache)?;
+    Some(cache.join("servers").join(name)).filter(|server| server.is_file())
 }
 
 #[derive(Debug, Clone, Copy)]
