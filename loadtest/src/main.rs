@@ -1,17 +1,20 @@
 //! Drives a Linnet gateway as phones would, and keeps its own books on what was promised and what was kept.
 //!
-//! One file per scenario: [`connect`] (how many, how fast, at what memory), [`peer`] (durable 1:1 messages). They share
+//! One file per scenario: [`connect`] (how many, how fast, at what memory), [`peer`] (durable 1:1 messages), [`fanout`] (a group's messages),
+//! [`storm`] (coming back after a gateway's death). They share
 //! [`target`] (where, how and as whom), [`ledger`] (what was lost, repeated or out of order), [`pacer`] (the open model's clock),
 //! [`process`] (what it cost the server and this program) and [`report`]. Nothing here knows the server's code.
 
 mod connect;
 mod credentials;
+mod fanout;
 mod latency;
 mod ledger;
 mod pacer;
 mod peer;
 mod process;
 mod report;
+mod storm;
 mod target;
 
 use std::process::ExitCode;
@@ -40,6 +43,10 @@ enum Scenario {
     Connect(connect::Arguments),
     /// Sends durable messages between pairs of users and checks that every one arrives once and in order.
     Peer(peer::Arguments),
+    /// Sends messages to a group and tells how soon all of its members have them.
+    Fanout(fanout::Arguments),
+    /// Kills a gateway with many connections and tells how soon all are back.
+    Storm(storm::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +80,14 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         }
         Scenario::Peer(peer) => {
             let report = runtime.block_on(peer::run(peer))?;
+            (report.render(arguments.json)?, report.kept())
+        }
+        Scenario::Fanout(fanout) => {
+            let report = runtime.block_on(fanout::run(fanout))?;
+            (report.render(arguments.json)?, report.kept())
+        }
+        Scenario::Storm(storm) => {
+            let report = runtime.block_on(storm::run(storm))?;
             (report.render(arguments.json)?, report.kept())
         }
     };

@@ -13,9 +13,9 @@ use crate::credentials::User;
 /// Options of every scenario.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// `host:port` of the gateway's listener for the transport.
-    #[arg(long, default_value = "127.0.0.1:5100")]
-    address: String,
+    /// `host:port` of the gateway's listener for the transport; several gateways are taken in turn.
+    #[arg(long, value_delimiter = ',', default_value = "127.0.0.1:5100")]
+    address: Vec<String>,
     /// How to connect.
     #[arg(long, value_enum, default_value_t = Way::Tcp)]
     pub(crate) transport: Way,
@@ -60,7 +60,8 @@ impl From<Way> for Transport {
 /// Makes options for one client after the other.
 #[derive(Debug)]
 pub(crate) struct Dialer {
-    address: String,
+    /// Taken in turn.
+    addresses: Vec<String>,
     transport: Transport,
     /// One per source address, taken in turn.
     networks: Vec<Network>,
@@ -87,7 +88,7 @@ impl Target {
         }
         let networks =
             sources.into_iter().map(|source| Network::from_source(&trust, source)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Dialer { address: self.address.clone(), transport: self.transport.into(), networks, limits, next: 0 })
+        Ok(Dialer { addresses: self.address.clone(), transport: self.transport.into(), networks, limits, next: 0 })
     }
 }
 
@@ -95,6 +96,7 @@ impl Dialer {
     /// Options for the next client.
     pub(crate) fn options(&mut self, user: &User) -> Options {
         let network = self.networks[self.next % self.networks.len()].clone();
+        let address = self.addresses[self.next % self.addresses.len()].clone();
         self.next += 1;
         Options {
             transport: self.transport,
@@ -104,7 +106,7 @@ impl Dialer {
             client: concat!("linnet-loadtest/", env!("CARGO_PKG_VERSION")).to_owned(),
             login_timeout: Duration::from_secs(30),
             limits: self.limits.clone(),
-            ..Options::new(self.address.clone(), user.token.clone())
+            ..Options::new(address, user.token.clone())
         }
     }
 }
