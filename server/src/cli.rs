@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::migrate::Place;
+
 /// An instant-messaging backend in one binary.
 ///
 /// `linnet serve` starts everything over ./data and needs no other service.
@@ -69,6 +71,30 @@ pub(crate) enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Move a store into another engine or another place, or compare two. No server may use either.
+    Migrate(MigrateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// What to read: `rocksdb:DIR`, or `redis://host:6379,host2:6379` (a cluster; other settings are those of `store.redis`).
+    #[arg(long, value_name = "STORE")]
+    pub(crate) from: Place,
+    /// What to write, written in the same way.
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: Place,
+    /// Write only what has changed in --from since this copy of it, which --to has already: for a move with little downtime.
+    #[arg(long, value_name = "STORE", conflicts_with = "verify")]
+    pub(crate) since: Option<Place>,
+    /// Compare both instead of copying, row by row; exits with 1 if they differ.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Write into a store that holds something already. Rows that only it has stay.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Where it is noted how far the copy has come, so that it can go on after an interruption.
+    #[arg(long, value_name = "FILE", default_value = "linnet-migrate.json")]
+    pub(crate) progress: PathBuf,
 }
 
 #[derive(Debug, Default, Args)]

@@ -2,7 +2,7 @@
 //!
 //! - `cli`: what can be asked;  `config`: every setting, and where it comes from;
 //! - `start`: the roles `serve`, `gateway` and `rest`;  `shutdown`, `reload`: signals;  `welcome`, `running`: what a server tells about itself;
-//! - `admin`: commands on the store;  `chat`: the terminal client;  `doctor`: checks of the machine.
+//! - `admin`: commands on the store;  `migrate`: moving it;  `chat`: the terminal client;  `doctor`: checks of the machine.
 
 mod admin;
 mod chat;
@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod doctor;
 mod logs;
+mod migrate;
 mod probes;
 mod process;
 mod reload;
@@ -65,6 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::User(command) => runtime()?.block_on(admin::users::run(&config, command)),
         Command::Backup { directory } => runtime()?.block_on(admin::backup::backup(&config, &directory)),
         Command::Restore { directory, replace } => admin::backup::restore(&config, &directory, replace),
+        Command::Migrate(ref args) => return runtime()?.block_on(migrate::run(&config, args)),
         Command::Doctor => {
             return Ok(if doctor::run(&config) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }

@@ -28,7 +28,7 @@ const TRIES: u32 = 8;
 const NAMED: usize = 20;
 
 /// How far a move has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// Where it goes on.
     pub cursor: Cursor,
@@ -38,6 +38,8 @@ pub struct Progress {
     pub rows: u64,
     /// Bytes of them: rests and values.
     pub bytes: u64,
+    /// About how much of all that is, from 0 to 1, where it can be told.
+    pub share: Option<f64>,
 }
 
 /// A table's rows on both sides.
@@ -116,9 +118,11 @@ pub async fn copy(
         done.rows += copied.0;
         done.bytes += copied.1;
         let Some(next) = page.next else {
+            done.share = Some(1.0);
             watch.noted(&done)?;
             return Ok(done);
         };
+        done.share = Some(from.share_before(tables, &next, done.rows).await?);
         done.cursor = next;
         watch.noted(&done)?;
     }
@@ -200,13 +204,14 @@ pub async fn verify(
                 done.rows += one.here.rows;
                 differences.iter().for_each(|difference| watch.differs(difference));
             }
+            let Some(next) = page.next else { break };
+            // The second time, only what the first side has not is looked at closely; that is quick, and how quick nobody knows.
+            done.share = if is_second { None } else { Some(here.share_before(tables, &next, done.rows).await?) };
+            done.cursor = next;
             watch.noted(&done)?;
-            match page.next {
-                Some(next) => done.cursor = next,
-                None => break,
-            }
         }
     }
+    watch.noted(&done)?;
     Ok(all)
 }
 

@@ -162,6 +162,16 @@ impl Store {
         }
     }
 
+    /// A number that every change to the store raises; `None` where the engine counts none.
+    #[must_use]
+    pub fn changes(&self) -> Option<u64> {
+        match &self.0 {
+            #[cfg(feature = "rocksdb")]
+            Engine::Rocks(rocks) => Some(rocks.changes()),
+            _ => None,
+        }
+    }
+
     /// How much of the store lies before a place, from 0 to 1, given how many rows were seen before it.
     ///
     /// # Errors

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use proto::store;
-use storage::{Batch, Home, Key, Millis, Rest, Table};
+use storage::{Batch, Home, Key, Millis, Rest, Store, Table};
 
 use super::{Outbox, Task};
 use crate::error::{Error, Result};
@@ -79,6 +79,14 @@ impl Key for WorkLeaseKey {
     }
 
     fn rest(&self, _out: &mut Rest) {}
+}
+
+/// Until when one of the processes that share a store has said that it works, if one has. A store that one process owns tells nothing.
+///
+/// # Errors
+/// What the store says.
+pub async fn at_work_until(store: &Store) -> Result<Option<Millis>> {
+    Ok(store.get(&WorkLeaseKey).await?.map(|lease| Millis(lease.until)))
 }
 
 impl Outbox {

@@ -10,6 +10,7 @@ mod docs;
 mod full_disk;
 mod harness;
 mod lifecycle;
+mod migrate;
 mod order;
 mod push;
 mod rules;

@@ -68,6 +68,10 @@ impl Rocks {
         .await
     }
 
+    pub(crate) fn changes(&self) -> u64 {
+        self.disk.db().latest_sequence_number()
+    }
+
     /// About how many rows there are, expired ones included.
     pub(crate) async fn estimate(&self, tables: &[Table]) -> Result<u64> {
         let tables = tables.to_vec();
