@@ -1,4 +1,5 @@
-//! Commands that look into the store or change it: through a running server's socket, or on its files while none runs.
+//! Commands that look into the store or change it: through a running server's socket, on its files while none runs,
+//! or in the Redis Cluster, where there is one.
 
 pub(crate) mod apps;
 pub(crate) mod backup;
@@ -6,6 +7,7 @@ pub(crate) mod push;
 pub(crate) mod rules;
 pub(crate) mod users;
 
+use std::io::{BufRead, IsTerminal, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -13,7 +15,9 @@ use anyhow::{Context, Result, bail};
 use domain::{AppNumber, Caller, Clock, Domain, Outlet};
 use storage::{Bus, Store};
 
-use crate::config::Config;
+use crate::cluster;
+use crate::config::{Config, Engine};
+use crate::running::Running;
 
 /// How long a running server has to answer the first call.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -30,25 +34,14 @@ impl Admin {
     /// Opens the store, whoever owns it at the moment.
     ///
     /// # Errors
-    /// If a server owns it and does not answer, or the files cannot be opened.
+    /// If a server owns it and does not answer, the files cannot be opened, or the cluster is not there or not as it has to be.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        let running = is_running(config);
-        let (store, bus) = if running {
-            (Store::connect(&config.store.remote), Bus::connect(&config.store.remote))
-        } else {
-            let store = Store::open(&config.store.rocks, domain::TABLES, Clock::system());
-            let place = config.store.rocks.directory.display().to_string();
-            let store = store.with_context(|| {
-                format!(
-                    "cannot open the store in {place}, and no server answers on {}",
-                    config.store.remote.socket.display()
-                )
-            })?;
-            (store, Bus::local())
+        let clock = Clock::system();
+        let (store, bus) = match config.store.engine {
+            Engine::Redis => cluster::open(config, &clock).await?,
+            Engine::Rocks => open_here(config, &clock).await?,
         };
-        wait_until_ready(&store, &bus).await?;
-        let domain =
-            Domain::open(store.clone(), Clock::system(), Outlet::Bus(bus.clone()), config.domain.clone()).await?;
+        let domain = Domain::open(store.clone(), clock, Outlet::Bus(bus.clone()), config.domain.clone()).await?;
         Ok(Self { domain, store, bus })
     }
 
@@ -58,10 +51,11 @@ impl Admin {
     /// If no server runs here, or it does not answer.
     pub(crate) async fn of_running_server(config: &Config) -> Result<Self> {
         if !is_running(config) {
-            bail!(
-                "no server runs here (nothing answers on {}): start one with `linnet serve`",
-                config.store.remote.socket.display()
-            );
+            let (place, role) = match config.store.engine {
+                Engine::Rocks => (config.store.remote.socket.display(), "serve"),
+                Engine::Redis => (config.data_dir.display(), "gateway"),
+            };
+            bail!("no server runs here (nothing answers on {place}): start one with `linnet {role}`");
         }
         Self::open(config).await
     }
@@ -81,9 +75,26 @@ impl Admin {
     }
 }
 
-/// Whether a process on this machine owns the store and answers for it.
+/// Whether a server runs over this data folder: one that owns the store and answers for it, or one of a cluster's.
 pub(crate) fn is_running(config: &Config) -> bool {
-    UnixStream::connect(&config.store.remote.socket).is_ok()
+    match config.store.engine {
+        Engine::Rocks => UnixStream::connect(&config.store.remote.socket).is_ok(),
+        Engine::Redis => Running::read(config).is_some_and(|running| running.is_alive()),
+    }
+}
+
+/// The embedded store: its files, or the server that has them open.
+async fn open_here(config: &Config, clock: &Clock) -> Result<(Store, Bus)> {
+    if is_running(config) {
+        let (store, bus) = (Store::connect(&config.store.remote), Bus::connect(&config.store.remote));
+        wait_until_ready(&store, &bus).await?;
+        return Ok((store, bus));
+    }
+    let store = Store::open(&config.store.rocks, domain::TABLES, clock.clone()).with_context(|| {
+        let (place, socket) = (config.store.rocks.directory.display(), config.store.remote.socket.display());
+        format!("cannot open the store in {place}, and no server answers on {socket}")
+    })?;
+    Ok((store, Bus::local()))
 }
 
 async fn wait_until_ready(store: &Store, bus: &Bus) -> Result<()> {
@@ -93,4 +104,16 @@ async fn wait_until_ready(store: &Store, bus: &Bus) -> Result<()> {
         }
     };
     tokio::time::timeout(CONNECT, ready).await.context("the running server does not answer on its store socket")
+}
+
+/// Asks on the terminal. Without one, the answer is no: a script says `--yes`.
+fn confirmed(question: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("{question} Say --yes to do so without a terminal");
+    }
+    print!("{question} [y/N] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -325,6 +325,15 @@ pub(crate) enum UserCommand {
         app: AppArg,
         uid: String,
     },
+    /// Delete a user for good: sessions end, groups and friends are left. What the user said stays.
+    Delete {
+        #[command(flatten)]
+        app: AppArg,
+        uid: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,9 +1,12 @@
 //! The whole configuration: the server's own sections, and one per part that it starts.
 //!
+//! - `store`: where the bytes are, and how processes hear of each other;  `layers`: where values come from;  `print`: how they are shown.
+//!
 //! `config.example.toml` holds every key at its default with its explanation, and is what `linnet config print` is made from.
 
 mod layers;
 mod print;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +17,7 @@ use storage::units::duration;
 
 use crate::cli::{Command, ConfigArgs};
 use layers::Layers;
+pub(crate) use store::{Bus, Engine, Store};
 
 /// Read when no file is named.
 const DEFAULT_FILE: &str = "linnet.toml";
@@ -34,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) metrics: Metrics,
     /// Where the bytes are.
     pub(crate) store: Store,
+    /// How processes hear of each other.
+    pub(crate) bus: Bus,
     /// The product's limits.
     pub(crate) domain: domain::Config,
     /// How clients connect.
@@ -93,18 +99,6 @@ pub(crate) struct Metrics {
     pub(crate) listen: String,
 }
 
-/// Where the bytes are.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Store {
-    /// The embedded engine, for `linnet serve` and `linnet gateway`.
-    pub(crate) rocks: storage::RocksConfig,
-    /// The socket over which its owner shares it.
-    pub(crate) server: storage::StoreServerConfig,
-    /// How others reach that socket: `linnet rest`, and commands beside a server.
-    pub(crate) remote: storage::RemoteConfig,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -114,6 +108,7 @@ impl Default for Config {
             shutdown: Shutdown::default(),
             metrics: Metrics::default(),
             store: Store::default(),
+            bus: Bus::default(),
             domain: domain::Config::default(),
             gateway: gateway::Config::default(),
             rest: rest::Config::default(),
@@ -167,8 +162,32 @@ impl Config {
         if !layers.has(&["domain", "files", "location"]) {
             config.domain.files.location = config.data_dir.join("files").display().to_string();
         }
+        config.follow_the_store(&layers)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// The bus is where the store is, unless it is told otherwise.
+    fn follow_the_store(&mut self, layers: &Layers) -> Result<()> {
+        if self.store.engine == Engine::Rocks {
+            for path in [&["store", "redis", "url"], &["bus", "redis", "url"]] {
+                if layers.has(path) {
+                    let key = path.join(".");
+                    bail!(
+                        "`{key}` is set and `store.engine` is `rocks`: set the engine to `redis`, or take the URL out"
+                    );
+                }
+            }
+        }
+        let (store, bus) = (&self.store.redis, &mut self.bus.redis);
+        if !layers.has(&["bus", "redis", "url"]) {
+            bus.url = store.url.clone();
+            bus.ca = store.ca.clone();
+        }
+        if !layers.has(&["bus", "redis", "namespace"]) {
+            bus.namespace = format!("{}-bus", store.namespace);
+        }
+        Ok(())
     }
 
     /// What no single key can tell.

@@ -2,6 +2,8 @@
 //!
 //! Each check says what it found, and what to do where that is not good enough.
 
+mod cluster;
+
 use std::fs::File;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, getrlimit};
 
 use crate::admin::is_running;
-use crate::config::Config;
+use crate::config::{Config, Engine};
 use crate::running::Running;
 
 /// Below this many descriptors, a gateway runs out before its memory does.
@@ -45,9 +47,9 @@ struct Finding {
 pub(crate) fn run(config: &Config) -> bool {
     let running = is_running(config);
     let mut findings = vec![descriptors(), clock(), server(config, running)];
-    match probe_folder(config) {
-        Ok(folder) => findings.extend([space(&folder), sync_speed(&folder)]),
-        Err(finding) => findings.push(finding),
+    match config.store.engine {
+        Engine::Rocks => findings.extend(disk(config)),
+        Engine::Redis => findings.extend(cluster::look(config)),
     }
     findings.push(certificate(config));
     if !running {
@@ -92,7 +94,7 @@ fn server(config: &Config, running: bool) -> Finding {
     let text = match (running, Running::read(config)) {
         (true, Some(known)) => format!("runs as process {}", known.pid),
         (true, None) => format!("answers on {}", config.store.remote.socket.display()),
-        (false, _) => "does not run; its ports are checked below".to_owned(),
+        (false, _) => format!("does not run over {}; its ports are checked below", config.data_dir.display()),
     };
     Finding { what: "server", verdict: Verdict::Good, text }
 }
@@ -102,6 +104,13 @@ fn probe_folder(config: &Config) -> Result<PathBuf, Finding> {
     let wanted = std::path::absolute(&config.store.rocks.directory).unwrap_or_else(|_| config.data_dir.clone());
     let found = wanted.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned);
     found.ok_or_else(|| bad("disk", format!("no folder above {} exists", wanted.display())))
+}
+
+fn disk(config: &Config) -> Vec<Finding> {
+    match probe_folder(config) {
+        Ok(folder) => vec![space(&folder), sync_speed(&folder)],
+        Err(finding) => vec![finding],
+    }
 }
 
 fn space(folder: &Path) -> Finding {

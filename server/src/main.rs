@@ -2,11 +2,12 @@
 //!
 //! - `cli`: what can be asked;  `config`: every setting, and where it comes from;
 //! - `start`: the roles `serve`, `gateway` and `rest`;  `shutdown`, `reload`: signals;  `welcome`, `running`: what a server tells about itself;
-//! - `admin`: commands on the store;  `migrate`: moving it;  `chat`: the terminal client;  `doctor`: checks of the machine.
+//! - `cluster`: the Redis Cluster that many processes share;  `admin`: commands on the store;  `migrate`: moving it;  `chat`: the terminal client;  `doctor`: checks of the machine.
 
 mod admin;
 mod chat;
 mod cli;
+mod cluster;
 mod config;
 mod doctor;
 mod logs;

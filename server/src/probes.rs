@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -10,42 +11,62 @@ use axum::routing::get;
 use domain::Domain;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Serves `/metrics`, `/healthz` and `/readyz` until `stop`. Answers where it listens.
-///
-/// # Errors
-/// If the address cannot be bound.
-pub(crate) async fn start(
-    listen: &str,
-    metrics: PrometheusHandle,
-    domain: Domain,
-    stop: CancellationToken,
-) -> Result<SocketAddr> {
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("`metrics.listen`: cannot listen on {listen}"))?;
-    let address = listener.local_addr()?;
-    let asked = Arc::new((domain, stop.clone()));
-    let router = Router::new()
-        .route("/metrics", get(async move || metrics.render()))
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(move || ready(Arc::clone(&asked))));
-    tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "metrics are no longer shown");
-        }
-    });
-    Ok(address)
+/// How long `/readyz` waits for the store.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The page, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Probes {
+    address: SocketAddr,
+    draining: CancellationToken,
+    _stop: DropGuard,
+}
+
+impl Probes {
+    /// Serves `/metrics`, `/healthz` and `/readyz`.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub(crate) async fn start(listen: &str, metrics: PrometheusHandle, domain: Domain) -> Result<Self> {
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("`metrics.listen`: cannot listen on {listen}"))?;
+        let address = listener.local_addr()?;
+        let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
+        let asked = Arc::new((domain, draining.clone()));
+        let router = Router::new()
+            .route("/metrics", get(async move || metrics.render()))
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(move || ready(Arc::clone(&asked))));
+        let stopped = stop.clone().cancelled_owned();
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "metrics are no longer shown");
+            }
+        });
+        Ok(Self { address, draining, _stop: stop.drop_guard() })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on, `/readyz` says no. Health and metrics are shown until the end.
+    pub(crate) fn announce_drain(&self) {
+        self.draining.cancel();
+    }
 }
 
 async fn ready(asked: Arc<(Domain, CancellationToken)>) -> (StatusCode, String) {
-    let (domain, stop) = &*asked;
-    if stop.is_cancelled() {
+    let (domain, draining) = &*asked;
+    if draining.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n".into());
     }
-    match domain.check().await {
-        Ok(()) => (StatusCode::OK, "ready\n".into()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    match tokio::time::timeout(PATIENCE, domain.check()).await {
+        Ok(Ok(())) => (StatusCode::OK, "ready\n".into()),
+        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n".into()),
     }
 }

@@ -4,7 +4,6 @@ mod backend;
 mod background;
 mod rest;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +13,9 @@ use gateway::{Certs, Gateway, Hub};
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbound::Http;
 use storage::Store;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::probes;
+use crate::probes::Probes;
 use crate::running::{GatewayAddresses, Running};
 use crate::shutdown::{Request, Signals};
 use crate::start::Role;
@@ -33,7 +31,7 @@ pub(crate) struct Process {
     background: Background,
     gateway: Option<Gateway>,
     rest: Option<Rest>,
-    probes: Option<(SocketAddr, CancellationToken)>,
+    probes: Option<Probes>,
 }
 
 impl Process {
@@ -43,25 +41,23 @@ impl Process {
     /// Names what could not be started.
     pub(crate) async fn start(role: Role, config: &Config, metrics: PrometheusHandle) -> Result<Self> {
         let clock = Clock::system();
-        let backend = Backend::open(role, config, &clock)?;
+        let backend = Backend::open(role, config, &clock).await?;
         let hub = (role != Role::Rest).then(|| Hub::new(config.gateway.clone()));
         let domain = backend.domain(config, &clock, hub.as_ref()).await?;
         domain.webhooks.install(Arc::new(outbound::Webhooks::new(Http::new(&config.outbound), clock.clone())));
+        // Before anybody can say anything: what a message leaves to be done, this process takes upon itself.
+        let background = Background::start(config, &clock, &backend, &domain, hub.is_some())?;
         let gateway = match hub {
             Some(hub) => Some(start_gateway(config, &clock, &domain, hub).await?),
             None => None,
         };
-        let background = Background::start(config, &clock, &backend, &domain)?;
         let rest = match role {
             Role::Serve | Role::Rest => Some(Rest::start(config, &domain, &clock, metrics.clone()).await?),
             Role::Gateway => None,
         };
-        let probes = if config.metrics.listen.is_empty() {
-            None
-        } else {
-            let stop = CancellationToken::new();
-            let address = probes::start(&config.metrics.listen, metrics, domain.clone(), stop.clone()).await?;
-            Some((address, stop))
+        let probes = match config.metrics.listen.as_str() {
+            "" => None,
+            listen => Some(Probes::start(listen, metrics, domain.clone()).await?),
         };
         Ok(Self { domain, store: backend.store, background, gateway, rest, probes })
     }
@@ -79,7 +75,7 @@ impl Process {
         Running {
             gateway,
             rest: self.rest.as_ref().map(|rest| rest.address),
-            metrics: self.probes.as_ref().map(|(address, _)| *address),
+            metrics: self.probes.as_ref().map(Probes::address),
             pid: std::process::id(),
         }
     }
@@ -106,8 +102,8 @@ impl Process {
         if let Some(rest) = &self.rest {
             rest.service.announce_drain();
         }
-        if let Some((_, stop)) = &self.probes {
-            stop.cancel();
+        if let Some(probes) = &self.probes {
+            probes.announce_drain();
         }
         let drained = tokio::time::timeout(
             config.shutdown.deadline,
@@ -129,7 +125,7 @@ impl Process {
     }
 
     async fn finish(self, notice: Duration, deadline: Duration) {
-        let Self { domain, store, background, gateway, rest, .. } = self;
+        let Self { domain, store, background, gateway, rest, probes } = self;
         tokio::time::sleep(notice).await;
         let gateway_drained = async {
             if let Some(gateway) = gateway {
@@ -144,7 +140,7 @@ impl Process {
         tokio::join!(gateway_drained, rest_drained);
         // Last, so that a REST service beside this process can be answered until the end.
         background.stop().await;
-        drop((domain, store));
+        drop((domain, store, probes));
     }
 }
 

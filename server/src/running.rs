@@ -41,6 +41,12 @@ impl Running {
         serde_json::from_slice(&std::fs::read(config.running_file()).ok()?).ok()
     }
 
+    /// Whether the process is still there, and did not leave its file behind when it was killed.
+    pub(crate) fn is_alive(&self) -> bool {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+    }
+
     /// Tells the world: into `ready_file` for whoever started this process, and beside the data for commands.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use domain::Domain;
 use domain::apps::{Credentials, NewApp};
+use domain::{Domain, Error};
 
 use crate::running::Running;
 
@@ -23,7 +23,12 @@ pub(crate) async fn first_start(domain: &Domain) -> Result<Option<Credentials>> 
         return Ok(None);
     }
     let new = NewApp { id: Some(DEMO.into()), number: Some(1), admins: vec![ADMIN.into()], ..NewApp::default() };
-    Ok(Some(domain.apps.create(new).await?))
+    match domain.apps.create(new).await {
+        Ok(made) => Ok(Some(made)),
+        // Another process that starts at the same time was quicker, and tells the credentials.
+        Err(Error::Exists(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The text for standard output.

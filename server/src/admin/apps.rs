@@ -1,7 +1,5 @@
 //! `linnet app`: the tenants.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use anyhow::{Context, Result, bail};
 use domain::apps::{Credentials, NewApp};
 use domain::record;
@@ -55,7 +53,7 @@ pub(crate) async fn run(config: &Config, command: AppCommand) -> Result<()> {
         }
         AppCommand::Delete { id, yes } => {
             apps.find(&id).await.with_context(|| format!("app `{id}`"))?;
-            if !yes && !confirmed(&format!("Delete app `{id}` with all its users and messages?"))? {
+            if !yes && !super::confirmed(&format!("Delete app `{id}` with all its users and messages?"))? {
                 bail!("nothing was deleted");
             }
             apps.delete(&id).await?;
@@ -101,16 +99,4 @@ fn retention(millis: i64) -> String {
         Ok(millis) if millis > 0 => storage::units::duration::format(std::time::Duration::from_millis(millis)),
         _ => "for ever".to_owned(),
     }
-}
-
-/// Asks on the terminal. Without one, the answer is no: a script says `--yes`.
-fn confirmed(question: &str) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("{question} Say --yes to do so without a terminal");
-    }
-    print!("{question} [y/N] ");
-    std::io::stdout().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -6,13 +6,14 @@ use anyhow::{Context, Result, bail};
 use storage::Clock;
 
 use crate::admin::{Admin, is_running};
-use crate::config::Config;
+use crate::config::{Config, Engine};
 
 /// Copies the store, as it is at one moment, into a new folder.
 ///
 /// # Errors
-/// If the folder exists, or the store does not answer.
+/// If the folder exists, the store does not answer, or is a cluster.
 pub(crate) async fn backup(config: &Config, directory: &Path) -> Result<()> {
+    refuse_cluster(config)?;
     // The owner of the store writes it, and may run in another folder.
     let directory = std::path::absolute(directory).with_context(|| format!("{}", directory.display()))?;
     if directory.exists() {
@@ -29,8 +30,9 @@ pub(crate) async fn backup(config: &Config, directory: &Path) -> Result<()> {
 /// Puts a backup in the place of the store.
 ///
 /// # Errors
-/// If a server runs, if there is a store and `replace` is false, or if the backup is damaged.
+/// If the store is a cluster, if a server runs, if there is a store and `replace` is false, or if the backup is damaged.
 pub(crate) fn restore(config: &Config, directory: &Path, replace: bool) -> Result<()> {
+    refuse_cluster(config)?;
     let store = &config.store.rocks.directory;
     if is_running(config) {
         bail!("a server runs on this store: stop it first");
@@ -51,6 +53,17 @@ pub(crate) fn restore(config: &Config, directory: &Path, replace: bool) -> Resul
     println!("{} is restored from {}", store.display(), directory.display());
     if let Some(kept) = kept {
         println!("what was there before is in {}", kept.display());
+    }
+    Ok(())
+}
+
+/// A cluster's data is on its nodes, and copied there.
+fn refuse_cluster(config: &Config) -> Result<()> {
+    if config.store.engine == Engine::Redis {
+        bail!(
+            "`backup` and `restore` are for the embedded engine, and `store.engine` is `redis`: copy what the nodes write (BGSAVE, or the \
+             append-only files), or move everything into an embedded store and back with `linnet migrate`; docs/cluster.md has more"
+        );
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use domain::tokens::Issue;
 use domain::users::{NewUser, uid_of};
 use domain::{Caller, Domain, UserId, UserRef, record};
@@ -66,6 +66,7 @@ pub(crate) async fn run(config: &Config, command: UserCommand) -> Result<()> {
         }
         UserCommand::Disable { app, uid } => set_disabled(&admin, &app.app, &uid, true).await?,
         UserCommand::Enable { app, uid } => set_disabled(&admin, &app.app, &uid, false).await?,
+        UserCommand::Delete { app, uid, yes } => delete(&admin, &app.app, &uid, yes).await?,
     }
     Ok(())
 }
@@ -124,6 +125,18 @@ async fn set_disabled(admin: &Admin, app: &str, uid: &str, disabled: bool) -> Re
         admin.flush().await;
     }
     println!("`{uid}` is {}", if disabled { "disabled" } else { "enabled" });
+    Ok(())
+}
+
+async fn delete(admin: &Admin, app: &str, uid: &str, yes: bool) -> Result<()> {
+    let caller = admin.operator(app).await?;
+    let user = find(admin, &caller, uid).await?;
+    if !yes && !super::confirmed(&format!("Delete user `{uid}` for good?"))? {
+        bail!("nobody was deleted");
+    }
+    admin.domain.delete_user(&caller, user).await?;
+    admin.flush().await;
+    println!("user `{uid}` is deleted");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What a process does besides answering: it shares its store, hears of other processes, and does what is left in the outbox.
 
 use anyhow::{Context, Result};
-use domain::{Clock, Domain, record};
+use domain::{BootId, Clock, Domain, record};
 use outbound::{Http, Outbound, Share};
 use prost::Message;
 use storage::{StoreServer, Subscription};
@@ -23,23 +23,37 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Starts what this process has to do.
+    /// Starts what this process has to do; `sessions` says whether it has any that should hear of other processes.
     ///
     /// # Errors
     /// If the store's socket cannot be bound.
-    pub(super) fn start(config: &Config, clock: &Clock, backend: &Backend, domain: &Domain) -> Result<Self> {
-        if backend.reach == Reach::Remote {
-            return Ok(Self::default());
-        }
+    pub(super) fn start(
+        config: &Config,
+        clock: &Clock,
+        backend: &Backend,
+        domain: &Domain,
+        sessions: bool,
+    ) -> Result<Self> {
+        let share = match backend.reach {
+            // The owner of the store does it all.
+            Reach::Remote => return Ok(Self::default()),
+            Reach::Owned => Share::Alone,
+            Reach::Shared => Share::Among(BootId(rand::random_range(1..domain::ID_END))),
+        };
         let stop = CancellationToken::new();
-        let server = StoreServer::bind(&config.store.server)
-            .with_context(|| format!("cannot listen on the store socket {}", config.store.server.socket.display()))?;
-        let heard = backend.bus.subscribe(BUS_CAPACITY);
-        let serving =
-            server.serve(backend.store.clone(), backend.bus.clone(), domain::TABLES, stop.clone().cancelled_owned());
-        let tasks = vec![tokio::spawn(serving), tokio::spawn(pass_on(heard, domain.clone(), stop.clone()))];
+        let mut tasks = Vec::new();
+        if backend.reach == Reach::Owned {
+            let server = StoreServer::bind(&config.store.server).with_context(|| {
+                format!("cannot listen on the store socket {}", config.store.server.socket.display())
+            })?;
+            let (store, bus) = (backend.store.clone(), backend.bus.clone());
+            tasks.push(tokio::spawn(server.serve(store, bus, domain::TABLES, stop.clone().cancelled_owned())));
+        }
+        if sessions {
+            tasks.push(tokio::spawn(pass_on(backend.bus.subscribe(BUS_CAPACITY), domain.clone(), stop.clone())));
+        }
         let http = Http::new(&config.outbound);
-        let outbound = Outbound::start(domain.clone(), clock.clone(), http, &config.outbound, Share::Alone);
+        let outbound = Outbound::start(domain.clone(), clock.clone(), http, &config.outbound, share);
         Ok(Self { stop, tasks, outbound: Some(outbound) })
     }
 

@@ -2,8 +2,11 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use crate::harness::http::AppServer;
 use crate::harness::{Role, Site};
 
 #[test]
@@ -90,6 +93,12 @@ fn apps_and_users_are_managed_beside_a_server_and_without() {
     site.run(&["user", "kick", "--app", "shop", "carol"]);
     site.run(&["user", "disable", "--app", "shop", "carol"]);
     site.run(&["user", "enable", "--app", "shop", "carol"]);
+    let refused = site.output(&["user", "delete", "--app", "shop", "carol"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--yes"), "{refused:?}");
+    assert!(site.run(&["user", "delete", "--app", "shop", "carol", "--yes"]).contains("`carol` is deleted"));
+    let gone = site.output(&["user", "token", "--app", "shop", "carol"]);
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("user `carol`"), "{gone:?}");
+    assert!(site.run(&["user", "create", "--app", "shop", "carol"]).contains("uid  carol"), "the uid is free again");
     let unknown = site.output(&["user", "token", "--app", "shop", "nobody"]);
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("user `nobody`"));
 
@@ -99,6 +108,40 @@ fn apps_and_users_are_managed_beside_a_server_and_without() {
     assert!(!site.output(&["app", "delete", "shop"]).status.success(), "a script has to say --yes");
     site.run(&["app", "delete", "shop", "--yes"]);
     assert!(!site.output(&["app", "show", "shop"]).status.success());
+    assert!(server.terminate().success());
+}
+
+#[test]
+fn an_app_may_keep_people_from_registering_themselves() {
+    let site = Site::new();
+    let closed = ["app", "create", "--id", "shop", "--secret", "shop-secret-of-some-length", "--registration-closed"];
+    site.run(&closed);
+    let server = site.start(Role::Serve);
+    let app = AppServer::new(server.url(""));
+    let tim = || {
+        let new = json!({"username": "timo", "password": "timo-password", "email": "timo@example.com"});
+        app.post("/register", &[("app_id", "shop")], &new).text
+    };
+    let maxim = || {
+        let new = json!({"username": "mara", "password": "mara-password"});
+        app.post("/user/register/v2", &[("app_id", "shop")], &new).text
+    };
+    for (refusal, granted) in [(tim(), "\"token\""), (maxim(), "\"user_id\"")] {
+        assert!(!refusal.contains(granted), "{refusal}");
+    }
+    assert!(!site.output(&["user", "token", "--app", "shop", "timo"]).status.success(), "nobody was made");
+
+    // The app's own server may: it shows the secret.
+    let new = json!({"secret": "shop-secret-of-some-length", "platform": 1, "uid": "olga", "name": "Olga"});
+    assert_eq!(app.post("/auth/user_register", &[], &new).at("/errCode"), 0);
+
+    site.run(&["app", "set", "shop", "--registration-open", "true"]);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !maxim().contains("\"user_id\"") {
+        assert!(Instant::now() < deadline, "the server did not follow: {}", maxim());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(tim().contains("\"token\""));
     assert!(server.terminate().success());
 }
 

@@ -3,14 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "a test is no library")]
 
+mod cluster;
+mod cluster_operator;
 mod commands;
 mod crash;
+mod deploy;
 mod dialects;
 mod docs;
 mod full_disk;
 mod harness;
 mod lifecycle;
-mod migrate;
 mod order;
 mod push;
 mod rules;

@@ -47,31 +47,9 @@ impl Device {
         token: &str,
         transport: (Transport, Platform),
     ) -> Self {
-        let (transport, platform) = transport;
-        let address = match transport {
-            Transport::Tcp => gateway.tcp,
-            Transport::Tls | Transport::Auto => gateway.tls,
-            Transport::Quic => gateway.quic,
-        };
-        let options = Options {
-            transport,
-            platform,
-            quic_address: Some(gateway.quic.to_string()),
-            network: Some(network.clone()),
-            device_id: format!("device-{platform:?}"),
-            login_timeout: Duration::from_secs(30),
-            // A server that was killed is back within a second or two.
-            limits: Limits {
-                backoff_base: Duration::from_millis(20),
-                backoff_cap: Duration::from_millis(300),
-                max_gap: 1_000_000,
-                max_held: 1_000_000,
-                event_queue: 65_536,
-                ..Limits::default()
-            },
-            ..Options::new(address.to_string(), token)
-        };
-        let client = Client::connect(options).await.unwrap_or_else(|error| panic!("{transport:?}: {error}"));
+        let client = Client::connect(options(gateway, network, token, transport)).await;
+        let transport = transport.0;
+        let client = client.unwrap_or_else(|error| panic!("{transport:?}: {error}"));
         let me = client.me().await.expect("logged in");
         let name = format!("{} over {transport:?}", me.uid);
         let (write, notes) = watch::channel(Notebook::default());
@@ -126,6 +104,38 @@ impl Device {
         let differs = seen.iter().zip(log).find(|(seen, there)| seen != there);
         assert!(differs.is_none(), "{} saw something else in {conversation}: {differs:?}", self.name);
         assert_eq!(seen.len(), log.len(), "{} saw more of {conversation} than is there", self.name);
+    }
+}
+
+/// Options of a device that gives up nothing and is soon back.
+pub(crate) fn options(
+    gateway: &Gateway,
+    network: &Network,
+    token: &str,
+    (transport, platform): (Transport, Platform),
+) -> Options {
+    let address = match transport {
+        Transport::Tcp => gateway.tcp,
+        Transport::Tls | Transport::Auto => gateway.tls,
+        Transport::Quic => gateway.quic,
+    };
+    Options {
+        transport,
+        platform,
+        quic_address: Some(gateway.quic.to_string()),
+        network: Some(network.clone()),
+        device_id: format!("device-{platform:?}"),
+        login_timeout: Duration::from_secs(30),
+        // A server that was killed is back within a second or two.
+        limits: Limits {
+            backoff_base: Duration::from_millis(20),
+            backoff_cap: Duration::from_millis(300),
+            max_gap: 1_000_000,
+            max_held: 1_000_000,
+            event_queue: 65_536,
+            ..Limits::default()
+        },
+        ..Options::new(address.to_string(), token)
     }
 }
 

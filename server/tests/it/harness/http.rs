@@ -116,6 +116,13 @@ pub(crate) struct Person {
     pub(crate) id: u64,
 }
 
+/// A group, by what each dialect calls it.
+#[derive(Debug, Clone)]
+pub(crate) struct Club {
+    pub(crate) gid: String,
+    pub(crate) id: u64,
+}
+
 impl App {
     /// Basic authorization of gobelieve: the number and the MD5 of the secret.
     pub(crate) fn basic(&self) -> String {
@@ -210,6 +217,40 @@ impl App {
             Dialect::Maxim => {
                 let headers = [("app_id", self.id), ("access-token", from.token.as_str())];
                 let body = json!({"type": 1, "targets": [to.id], "content_type": 0, "content": text});
+                let sent = server.post("/message/send", &headers, &body);
+                assert_eq!(sent.at("/code"), 200, "{}", sent.text);
+            }
+        }
+    }
+
+    /// Sends a text to a group by the API of the sender's dialect.
+    pub(crate) fn send_to_group(&self, server: &AppServer, admin: &str, from: &Person, to: &Club, text: &str) {
+        match from.dialect {
+            Dialect::Tenured | Dialect::Openim => {
+                let body = json!({
+                    "operationID": "op", "sendID": from.uid, "recvID": to.gid, "content": {"text": text},
+                    "contentType": 101, "sessionType": 2,
+                });
+                let sent = server.post("/manager/send_msg", &[("token", admin)], &body);
+                assert_eq!(sent.at("/errCode"), 0, "{}", sent.text);
+            }
+            Dialect::Tim => {
+                let headers = [("token", from.token.as_str())];
+                let body =
+                    json!({"to": to.gid, "conversationType": "GROUP", "priority": "Normal", "payload": {"text": text}});
+                let made = server.post("/message/createMessage", &headers, &body);
+                assert_eq!(made.at("/code"), 0, "{}", made.text);
+                let sent = server.post("/message/sendMessage", &headers, &json!({"message": made.at("/data")}));
+                assert_eq!(sent.at("/code"), 0, "{}", sent.text);
+            }
+            Dialect::Gobelieve => {
+                let body = json!({"sender": from.id, "receiver": to.id, "content": json!({"text": text}).to_string()});
+                let sent = server.post("/messages/groups", &[("authorization", &self.basic())], &body);
+                assert_eq!(sent.status, 200, "{}", sent.text);
+            }
+            Dialect::Maxim => {
+                let headers = [("app_id", self.id), ("access-token", from.token.as_str())];
+                let body = json!({"type": 2, "targets": [to.id], "content_type": 0, "content": text});
                 let sent = server.post("/message/send", &headers, &body);
                 assert_eq!(sent.at("/code"), 200, "{}", sent.text);
             }

@@ -1,7 +1,9 @@
 //! Starts the real binary over a folder of its own, waits until it listens, and ends it gently or not.
 
+pub(crate) mod cluster;
 pub(crate) mod device;
 pub(crate) mod http;
+pub(crate) mod town;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -35,6 +37,7 @@ pub(crate) enum Role {
 pub(crate) struct Ready {
     pub(crate) gateway: Option<Gateway>,
     pub(crate) rest: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
     pub(crate) pid: u32,
 }
 
@@ -182,9 +185,7 @@ impl Server {
     /// Kills it and starts it again on the same ports, with these arguments besides.
     pub(crate) fn kill_and_restart(&mut self, site: &Site, arguments: &[&str]) {
         self.kill();
-        let ports = self.same_ports();
-        let all: Vec<&str> = ports.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
-        *self = site.start_with(self.role, &all);
+        self.restart(site, arguments);
     }
 
     /// Sends a signal.
@@ -193,8 +194,25 @@ impl Server {
         kill_process(pid, signal).expect("the process is there");
     }
 
+    /// Asks it to stop, waits until it has, and starts it again on the same ports, with these arguments besides.
+    pub(crate) fn terminate_and_restart(&mut self, site: &Site, arguments: &[&str]) -> ExitStatus {
+        let status = self.end();
+        self.restart(site, arguments);
+        status
+    }
+
+    fn restart(&mut self, site: &Site, arguments: &[&str]) {
+        let ports = self.same_ports();
+        let all: Vec<&str> = ports.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        *self = site.start_with(self.role, &all);
+    }
+
     /// Asks it to stop, and waits until it has.
     pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.end()
+    }
+
+    fn end(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         let deadline = Instant::now() + STOP;
         loop {
