@@ -135,6 +135,15 @@ impl Bus {
         }
     }
 
+    /// Passes on what was published and takes leave of the other processes, which publish here no more. Nothing is heard after that.
+    /// A process that ends without it costs the others something until its lease has lapsed.
+    pub async fn close(&self) {
+        self.flush().await;
+        if let Inner::Redis(redis) = &self.0 {
+            redis.close().await;
+        }
+    }
+
     /// Hears everything that comes here from now on, holding `capacity` publications at most (and one at least).
     #[must_use]
     pub fn subscribe(&self, capacity: usize) -> Subscription {

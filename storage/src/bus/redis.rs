@@ -58,7 +58,8 @@ pub(super) struct RedisBus {
     flush_timeout: std::time::Duration,
     listens: AtomicBool,
     runtime: Handle,
-    tasks: Mutex<Vec<AbortHandle>>,
+    routing: AbortHandle,
+    listening: Mutex<Vec<AbortHandle>>,
 }
 
 impl RedisBus {
@@ -93,7 +94,8 @@ impl RedisBus {
             flush_timeout: config.timeout * 2 + config.retry,
             listens: AtomicBool::new(false),
             runtime,
-            tasks: Mutex::new(vec![routing]),
+            routing,
+            listening: Mutex::default(),
         })
     }
 
@@ -137,6 +139,20 @@ impl RedisBus {
         }
     }
 
+    /// Hears no more, and has others know.
+    pub(super) async fn close(&self) {
+        self.stop_listening();
+        if self.listens.load(Ordering::Acquire) {
+            self.presence.take_leave().await;
+        }
+    }
+
+    fn stop_listening(&self) {
+        for task in self.listening.lock().drain(..) {
+            task.abort();
+        }
+    }
+
     /// A process that only publishes is in nobody's list, and has no channel.
     fn listen(&self) {
         if self.listens.swap(true, Ordering::AcqRel) {
@@ -147,15 +163,14 @@ impl RedisBus {
             self.runtime.spawn(Arc::clone(&self.listener).watch()).abort_handle(),
             self.runtime.spawn(Arc::clone(&self.presence).keep_up()).abort_handle(),
         ];
-        self.tasks.lock().extend(started);
+        self.listening.lock().extend(started);
     }
 }
 
 impl Drop for RedisBus {
     fn drop(&mut self) {
-        for task in self.tasks.lock().drain(..) {
-            task.abort();
-        }
+        self.stop_listening();
+        self.routing.abort();
         self.publisher.stop();
     }
 }

@@ -39,6 +39,7 @@ async fn redis() {
     all(|namespace| World::redis(&cluster, namespace)).await;
     who_left_hears_no_more(&World::redis(&cluster, "left")).await;
     a_process_that_is_gone_is_forgotten(&cluster).await;
+    a_process_that_takes_leave_is_forgotten_at_once(&cluster).await;
 }
 
 async fn whoever_joined_hears_once(world: &World) {
@@ -147,10 +148,7 @@ async fn a_process_that_is_gone_is_forgotten(cluster: &RedisCluster) {
     let publisher = world.process();
     let mut living = Ear::on(world.process(), &["a"]).await;
     let dead = Ear::on(world.process(), &["a"]).await;
-    let listed = |key: &str| {
-        let sets = (0..cluster.nodes()).filter_map(|node| cluster.ask(node, &["SMEMBERS", key]).ok());
-        sets.map(|set| set.into_items().len()).max()
-    };
+    let listed = |key: &str| listed(cluster, key);
     // The topic `a`, in hexadecimal.
     assert_eq!((listed("gone:t:{61}"), listed("gone:boots")), (Some(2), Some(2)));
     drop(dead);
@@ -165,4 +163,33 @@ async fn a_process_that_is_gone_is_forgotten(cluster: &RedisCluster) {
     publisher.flush().await;
     let heard = living.rest(SILENCE).await;
     assert_eq!(heard, (0..published).map(|n| Ok(number(n))).collect::<Vec<_>>());
+}
+
+async fn a_process_that_takes_leave_is_forgotten_at_once(cluster: &RedisCluster) {
+    let world = World::redis(cluster, "leave");
+    let publisher = world.process();
+    let mut staying = Ear::on(world.process(), &["a"]).await;
+    let mut leaving = Ear::on(world.process(), &["a"]).await;
+    publisher.publish(&[topic("a")], number(0));
+    publisher.flush().await;
+    assert_eq!((staying.next().await, leaving.next().await), (Ok(number(0)), Ok(number(0))));
+    leaving.bus.publish(&[topic("a")], Bytes::from("last words"));
+    leaving.bus.close().await;
+    assert_eq!(staying.next().await, Ok(Bytes::from("last words")));
+    assert_eq!(listed(cluster, "leave:boots"), Some(1));
+    let start = std::time::Instant::now();
+    for n in 1..4 {
+        publisher.publish(&[topic("a")], number(n));
+        publisher.flush().await;
+        assert_eq!(staying.next().await, Ok(number(n)));
+    }
+    // Nobody tried to reach it again and again, and its last trace is gone.
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(listed(cluster, "leave:t:{61}"), Some(1));
+}
+
+/// How many members a set of the directory has.
+fn listed(cluster: &RedisCluster, key: &str) -> Option<usize> {
+    let sets = (0..cluster.nodes()).filter_map(|node| cluster.ask(node, &["SMEMBERS", key]).ok());
+    sets.map(|set| set.into_items().len()).max()
 }

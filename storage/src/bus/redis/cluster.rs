@@ -24,6 +24,8 @@ use crate::redis::url::Host;
 
 /// How long to wait before something that was refused for now is asked again.
 const PAUSE: Duration = Duration::from_millis(30);
+/// For how long it is asked again: the other answers of the same call wait for it.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// How often the cluster is looked at when somebody asks for it.
 const SOONEST_LOOK: Duration = Duration::from_millis(100);
 /// How often the cluster is looked at when nobody asks for it.
@@ -81,7 +83,7 @@ struct State {
 }
 
 impl Cluster {
-    /// Connects in the background. `timeout` is how long a command may take, its repetitions included.
+    /// Connects in the background. `timeout` is how long a command may take.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -98,9 +100,10 @@ impl Cluster {
     }
 
     /// Asks everything at once and waits for all answers, which come in the order of the queries.
-    /// What a node refuses for now is asked again, or elsewhere, as long as there is time.
+    /// What a node refuses for now is asked again, or elsewhere, for a moment.
     pub(super) async fn ask(&self, queries: &[Query]) -> Vec<Result<Reply, Failure>> {
-        let deadline = Instant::now() + self.shared.timeout;
+        let start = Instant::now();
+        let (deadline, last) = (start + self.shared.timeout, start + PATIENCE.min(self.shared.timeout));
         let mut answers = vec![None; queries.len()];
         let mut pending: Vec<usize> = (0..queries.len()).collect();
         loop {
@@ -109,7 +112,7 @@ impl Cluster {
             }
             // What has no answer has no master.
             pending.retain(|index| answers[*index].as_ref().is_none_or(is_for_now));
-            if pending.is_empty() || Instant::now() + PAUSE >= deadline {
+            if pending.is_empty() || Instant::now() + PAUSE >= last {
                 let unserved = || Err(Failure::Lost("nobody serves the slot".into()));
                 return answers.into_iter().map(|answer| answer.unwrap_or_else(unserved)).collect();
             }

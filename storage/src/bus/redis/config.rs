@@ -13,7 +13,7 @@ use crate::units::{ByteSize, duration};
 #[serde(default, deny_unknown_fields)]
 pub struct RedisBusConfig {
     /// Where the cluster is: some of its servers, user and password. Default `redis://127.0.0.1:6379`. `rediss://` is over TLS.
-    /// It may be another cluster than the store's.
+    /// It may be another cluster than the store's, and need not keep anything on disk: joining is quicker then.
     pub url: RedisUrl,
     /// Certificates in PEM that the servers' own must be signed by, for `rediss://`. Default none: those that the system trusts.
     pub ca: PathBuf,
@@ -28,7 +28,7 @@ pub struct RedisBusConfig {
     pub process_bytes: ByteSize,
     /// About how many bytes travel in one message. Default 256 KiB; a longer publication travels alone.
     pub batch_bytes: ByteSize,
-    /// After how long without a sign of life a process counts as gone. Default 15 s; until then, others may publish to it in vain.
+    /// After how long without a sign of life a process counts as gone. Default 15 s; others may publish to it in vain for twice as long.
     /// A living process gives a sign three times as often. One that was cut off for longer begins anew, and synchronises.
     #[serde(with = "duration")]
     pub lease: Duration,

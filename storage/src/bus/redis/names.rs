@@ -39,6 +39,11 @@ impl fmt::Display for Boot {
     }
 }
 
+/// What the lease of a process says while it lives.
+pub(super) const HERE: &str = "here";
+/// What it says once the process has taken leave. If it is not there, the process may only be late.
+pub(super) const GONE: &str = "gone";
+
 /// Makes names. What is in braces decides the slot.
 #[derive(Debug, Clone)]
 pub(super) struct Names(String);
@@ -53,7 +58,7 @@ impl Names {
         format!("{}:gw:{{{boot}}}", self.0).into()
     }
 
-    /// The key that is there as long as a process has its lease. In the slot of its channel.
+    /// The key of a process's lease. In the slot of its channel.
     pub(super) fn lease(&self, boot: Boot) -> Bytes {
         format!("{}:alive:{{{boot}}}", self.0).into()
     }

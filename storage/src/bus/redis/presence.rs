@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::cluster::{Cluster, Failure, Query, slot};
 use super::config::RedisBusConfig;
 use super::listener::Listener;
-use super::names::{Boot, Names};
+use super::names::{Boot, GONE, HERE, Names};
 use super::registry::{Change, Outcome, Registry};
 use crate::bus::Topic;
 use crate::metrics;
@@ -155,7 +155,7 @@ impl Presence {
     async fn renew(&self, lease: Lease) -> Result<Renewal, Failure> {
         let boot = *self.own.borrow();
         let (key, everybody) = (self.names.lease(boot), self.names.everybody());
-        let set = Command::new("SET").arg(key.clone()).arg("1").arg("PX").number(self.lease.as_millis());
+        let set = Command::new("SET").arg(key.clone()).arg(HERE).arg("PX").number(self.lease.as_millis());
         // One that lapsed stays lapsed: others may have noticed, and forgotten this process.
         let set = if lease == Lease::Held { set.arg("XX") } else { set };
         let add = Command::new("SADD").arg(everybody.clone()).arg(boot.to_bytes());
@@ -165,6 +165,18 @@ impl Presence {
             return Ok(Renewal::Lapsed);
         }
         Ok(Renewal::Held { listed_before: add? == Reply::Number(0) })
+    }
+
+    /// Tells others that nobody listens here any more. Only when nothing renews the lease any more.
+    pub(super) async fn take_leave(&self) {
+        let boot = *self.own.borrow();
+        let (key, everybody) = (self.names.lease(boot), self.names.everybody());
+        let leave = Command::new("SET").arg(key.clone()).arg(GONE).arg("PX").number(self.topic_lifetime.as_millis());
+        let remove = Command::new("SREM").arg(everybody.clone()).arg(boot.to_bytes());
+        let answers = self.cluster.ask(&[Query::new(&key, leave), Query::new(&everybody, remove)]).await;
+        if let Some(error) = answers.into_iter().find_map(Result::err) {
+            tracing::debug!(%error, "bus: could not take leave");
+        }
     }
 
     /// Takes another name: the one that this process had has been forgotten.

@@ -308,3 +308,30 @@ fn boots(reply: Reply) -> Option<Vec<Boot>> {
     let boot = |member| if let Reply::Text(bytes) = member { Boot::from_bytes(&bytes) } else { None };
     Some(members.into_iter().filter_map(boot).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(waiting: usize, asked: u64, dropped: u64) -> Queue {
+        let publication = || Publication { topics: Vec::new(), payload: Bytes::from_static(b"12345") };
+        let waiting: VecDeque<Publication> = std::iter::repeat_with(publication).take(waiting).collect();
+        Queue { bytes: 5 * waiting.len(), waiting, asked, dropped, ..Queue::default() }
+    }
+
+    #[test]
+    fn whoever_flushes_waits_for_what_came_before_and_for_no_more() {
+        assert!(queue(0, 0, 0).take().is_none());
+        // More than one round, and some for which there was no room behind.
+        let count = ROUND + 10;
+        let mut queue = queue(count, count as u64 + 3, 3);
+        let round = queue.take().unwrap();
+        assert_eq!((round.publications.len(), round.dropped, round.done), (ROUND, 3, ROUND as u64));
+        queue.handed_on(round.done);
+        let round = queue.take().unwrap();
+        assert_eq!((round.publications.len(), round.dropped, round.done), (10, 0, count as u64 + 3));
+        queue.handed_on(round.done);
+        assert_eq!((queue.routed, queue.bytes), (queue.asked, 0));
+        assert!(queue.take().is_none());
+    }
+}

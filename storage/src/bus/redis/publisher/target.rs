@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Publisher;
 use crate::bus::redis::cluster::Query;
 use crate::bus::redis::frame;
-use crate::bus::redis::names::Boot;
+use crate::bus::redis::names::{Boot, GONE};
 use crate::bus::redis::outbox::{Batch, Outbox};
 use crate::metrics;
 use crate::redis::node::{Command, Reply};
@@ -201,18 +201,22 @@ impl Sender {
         }
     }
 
-    /// Looks whether the process has its lease.
+    /// Looks whether the process has its lease, or has taken leave.
     ///
     /// A master that is cut off from the others serves for a while, and sees leases lapse that are renewed elsewhere.
-    /// So a process counts as gone only when it has been without a lease for as long again.
+    /// So a process that has said nothing counts as gone only when it has been without a lease for as long again.
     async fn standing(&self) -> Standing {
         let lease = self.publisher.names.lease(self.boot);
-        let query = Query::new(&lease, Command::new("EXISTS").arg(lease.clone()));
+        let query = Query::new(&lease, Command::new("GET").arg(lease.clone()));
         let answer = self.publisher.cluster.ask(&[query]).await.pop();
         let mut state = self.target.state.lock();
-        if answer != Some(Ok(Reply::Number(0))) {
-            state.absent = None;
-            return Standing::Here;
+        match answer {
+            Some(Ok(Reply::Nil)) => {}
+            Some(Ok(Reply::Text(text))) if text == GONE => return Standing::Gone,
+            _ => {
+                state.absent = None;
+                return Standing::Here;
+            }
         }
         let now = Instant::now();
         let since = *state.absent.get_or_insert(now);
