@@ -73,6 +73,11 @@ impl Flies for Ticket {
         functions::commit(&cluster.names, group.iter().map(|ticket| &ticket.batch), cluster.clock.now())
     }
 
+    fn mark(&self, _: &Cluster) -> Option<Command> {
+        // A commit writes, or marks by itself.
+        None
+    }
+
     fn answer(group: Group<Self>, reply: Reply) {
         match functions::committed(reply, group.len()) {
             Some(outcomes) => {

@@ -6,6 +6,7 @@
 //!
 //! | Key | Type | Holds | Of tables |
 //! |---|---|---|---|
+//! | `<namespace>{<number>}m` | none | nothing either: what a `WAIT` behind reads needs, a key in a given slot | |
 //! | `…g` | none | nothing, ever: the home's *guard* | |
 //! | `…<table>v` | hash | rest → value | `Map`, `Sorted` |
 //! | `…<table>o` | sorted set, score 0 | every rest, in the order of its bytes | `Sorted` |
@@ -27,6 +28,8 @@
 //! Redis wants all keys of a call declared, and refuses a call whose keys are partly elsewhere. The guard, which is in
 //! every call and nowhere stored, makes it refuse all calls to a slot that is being moved, before they have begun.
 
+use std::sync::LazyLock;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{Home, Kind, Millis, Table};
@@ -41,6 +44,22 @@ const EXPIRY: usize = 6;
 const FOOTER: usize = 5;
 /// The last time that an expiry can name; later ones are as good.
 const END: i64 = (1 << (8 * EXPIRY)) - 1;
+
+/// For each slot, a number that as a tag lies in it. A home's tag begins with a letter.
+static TAGS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    let mut tags = vec![None; usize::from(SLOTS)];
+    let mut missing = tags.len();
+    for number in 0.. {
+        let slot = crc16(number.to_string().as_bytes()) % SLOTS;
+        if tags[usize::from(slot)].replace(number).is_none() {
+            missing -= 1;
+            if missing == 0 {
+                break;
+            }
+        }
+    }
+    tags.into_iter().flatten().collect()
+});
 
 /// Names of the keys of one namespace.
 #[derive(Debug, Clone)]
@@ -89,6 +108,11 @@ impl Names {
         let mut key = self.home(home, 1);
         key.put_u8(b'g');
         key.freeze()
+    }
+
+    /// A key in a slot that belongs to no home, and under which nothing is ever stored either.
+    pub(super) fn mark(&self, slot: u16) -> Bytes {
+        format!("{}{{{}}}m", self.0, TAGS[usize::from(slot)]).into()
     }
 
     pub(super) fn values(&self, home: &Home, table: Table) -> Bytes {
@@ -297,6 +321,14 @@ mod tests {
         assert_eq!(names.slot(&Home::new("ello")), crc16(b"hello") % SLOTS);
         assert_eq!(names.slot(&Home::new("a}b")), names.slot(&Home::new("a}c")));
         assert_eq!(names.slot(&Home::new("}")), crc16(b"h") % SLOTS);
+    }
+
+    #[test]
+    fn every_slot_has_a_key_for_marks() {
+        assert_eq!(TAGS.len(), usize::from(SLOTS));
+        for (slot, tag) in TAGS.iter().enumerate() {
+            assert_eq!(usize::from(crc16(tag.to_string().as_bytes()) % SLOTS), slot);
+        }
     }
 
     #[test]

@@ -332,6 +332,19 @@ local function holds(place, rest, state)
     return found == string.sub(state, 2)
 end
 
+-- Moves the server's place in the stream to its replicas, and nothing else.
+--
+-- A `WAIT` waits for what its own connection has written, and for what others have only if that is older. With this
+-- before it, it waits for all that the connection can have seen. The key is there on no replica, and so neither they
+-- nor this server write anything to disk for it.
+local function mark(guard)
+    redis.set_repl(redis.REPL_NONE)
+    call('SET', guard, '')
+    redis.set_repl(redis.REPL_REPLICA)
+    call('DEL', guard)
+    redis.set_repl(redis.REPL_ALL)
+end
+
 -- Batches of one home, each of which happens if all that it expects holds. Answers 1 or 0 for each.
 local function commit(keys, args)
     local next = reader(args)
@@ -354,9 +367,13 @@ local function commit(keys, args)
         end
         results[batch] = held and 1 or 0
     end
+    local changed = false
     for _, place in ipairs(found) do
         place:finish()
+        changed = changed or place.changed
     end
+    -- What was judged without a change may rest on what others have only just written.
+    if not changed then mark(keys[1]) end
     return results
 end
 
@@ -475,6 +492,14 @@ end
 redis.register_function('linnet1_commit', commit)
 -- The same for commits that only delete, which a full memory does not stop.
 redis.register_function { function_name = 'linnet1_shrink', callback = commit, flags = { 'allow-oom' } }
+redis.register_function {
+    function_name = 'linnet1_mark',
+    callback = function(keys)
+        mark(keys[1])
+        return 1
+    end,
+    flags = { 'allow-oom' },
+}
 redis.register_function { function_name = 'linnet1_get_log', callback = get_log, flags = { 'no-writes' } }
 redis.register_function { function_name = 'linnet1_scan', callback = scan, flags = { 'no-writes' } }
 redis.register_function { function_name = 'linnet1_scan_log', callback = scan_log, flags = { 'no-writes' } }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
+use super::functions;
 use super::lanes::{Call, Group};
 use super::node::{Command, Reply};
 use super::worker::Flies;
@@ -62,6 +63,10 @@ impl Flies for Read {
 
     fn command(_: &Cluster, group: &Group<Self>) -> Command {
         group.first().map_or_else(|| Command::new("PING"), |read| read.command.clone())
+    }
+
+    fn mark(&self, cluster: &Cluster) -> Option<Command> {
+        Some(functions::mark(&cluster.names, self.slot))
     }
 
     fn answer(group: Group<Self>, reply: Reply) {

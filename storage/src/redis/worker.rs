@@ -28,6 +28,9 @@ pub(super) trait Flies: Call + Sized {
     /// The command for calls of one lane.
     fn command(cluster: &Cluster, group: &Group<Self>) -> Command;
 
+    /// What has to stand before a `WAIT` so that it covers calls like this one, in the call's own slot.
+    fn mark(&self, cluster: &Cluster) -> Option<Command>;
+
     /// Tells the callers what the server said, now that it is safe.
     fn answer(group: Group<Self>, reply: Reply);
 
@@ -86,7 +89,11 @@ impl<C: Flies> Flight<'_, C> {
         let mut commands: Vec<Command> = groups.iter().map(|group| C::command(self.cluster, group)).collect();
         let config = &self.cluster.config;
         let replicas = if C::waits(self.cluster) { config.ack_replicas } else { 0 };
+        let mut marks = 0;
         if replicas > 0 {
+            let before = commands.len();
+            commands.extend(self.marks(&groups));
+            marks = commands.len() - before;
             // Shorter than our own patience, so that a count that is short is heard as such.
             let patience = config.timeout * 3 / 4;
             commands.push(Command::new("WAIT").number(replicas).number(patience.as_millis()));
@@ -103,12 +110,29 @@ impl<C: Flies> Flight<'_, C> {
                 return false;
             }
         };
-        let safe = if replicas > 0 { self.judge(answers.pop(), replicas) } else { Ok(()) };
+        let safe = if replicas > 0 {
+            let waited = answers.pop();
+            let marked = answers.split_off(answers.len().saturating_sub(marks));
+            self.judge(&marked, waited, replicas)
+        } else {
+            Ok(())
+        };
         self.settle(groups, answers, safe)
     }
 
-    /// Whether the answer to `WAIT` counts enough replicas.
-    fn judge(&self, waited: Option<Answer>, replicas: u32) -> Result<(), String> {
+    /// Marks for a flight. One is enough, but a slot that is just being moved takes none.
+    fn marks(&self, groups: &[Group<C>]) -> Vec<Command> {
+        let ends = [groups.first(), groups.last()].map(|group| group.and_then(|group| group.first()));
+        let [Some(first), Some(last)] = ends else { return Vec::new() };
+        let second = (first.slot() != last.slot()).then_some(last);
+        [Some(first), second].into_iter().flatten().filter_map(|call| call.mark(self.cluster)).collect()
+    }
+
+    /// Whether the answer to `WAIT` counts enough replicas, and covers the flight.
+    fn judge(&self, marked: &[Answer], waited: Option<Answer>, replicas: u32) -> Result<(), String> {
+        if !marked.is_empty() && marked.iter().all(Result::is_err) {
+            return Err(format!("{}: the shard's replicas cannot be waited for just now", self.host));
+        }
         let reason = match waited {
             Some(Ok(Reply::Number(count))) if count >= i64::from(replicas) => return Ok(()),
             Some(Ok(Reply::Number(count))) => format!("{count} of {replicas} replicas have it"),

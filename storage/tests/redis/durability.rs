@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use storage::testing::{ClusterOptions, RedisCluster};
-use storage::{Error, Key, RedisConfig, Scan};
+use storage::{Batch, Error, Key, RedisConfig, Scan};
 
 use crate::load::{home_at, store, store_with};
 use crate::support::{Logged, Plain, home, one, record};
@@ -30,9 +30,15 @@ async fn without_replicas_nothing_is_acked_and_nothing_new_is_shown() {
     assert!(matches!(unseen, Err(Error::Unavailable(_))), "{unseen:?}");
     let unseen = store.scan(Scan::<Plain>::new(key.home(), 10)).await;
     assert!(matches!(unseen, Err(Error::Unavailable(_))), "{unseen:?}");
+    // Nor may a judgement rest on it.
+    let mut judgement = Batch::new(key.home());
+    judgement.expect_unchanged(&key, Some(&record("second")));
+    let unjudged = store.commit(judgement.clone()).await;
+    assert!(matches!(unjudged, Err(Error::Unavailable(_))), "{unjudged:?}");
 
     cluster.resume(replica);
     cluster.wait_until_healthy().unwrap();
+    store.commit(judgement).await.unwrap();
     assert_eq!(store.get(&key).await.unwrap(), Some(record("second")));
     store.commit(one(at.as_bytes(), b"r", "third")).await.unwrap();
 }
@@ -46,7 +52,7 @@ async fn a_full_memory_refuses_what_grows_and_takes_deletes() {
     cluster.ask(0, &["CONFIG", "SET", "maxmemory", "1mb"]).unwrap();
     assert!(matches!(store.commit(one(b"h", b"s", &text)).await, Err(Error::Full)));
     assert_eq!(store.get(&Plain::at(b"h", b"r")).await.unwrap(), Some(record(&text)));
-    let mut batch = storage::Batch::new(home(b"h"));
+    let mut batch = Batch::new(home(b"h"));
     batch.delete(&Plain::at(b"h", b"r"));
     store.commit(batch).await.unwrap();
     assert_eq!(store.get(&Plain::at(b"h", b"r")).await.unwrap(), None);
@@ -56,7 +62,7 @@ async fn a_full_memory_refuses_what_grows_and_takes_deletes() {
 async fn a_log_takes_only_keys_of_eight_bytes() {
     let cluster = RedisCluster::start(1, 1);
     let store = store(&cluster);
-    let mut batch = storage::Batch::new(home(b"h"));
+    let mut batch = Batch::new(home(b"h"));
     batch.put(&Logged::at(b"h", b"short"), &record("x"));
     assert!(matches!(store.commit(batch).await, Err(Error::Corrupt(_))));
     assert!(matches!(store.get(&Logged::at(b"h", b"short")).await, Err(Error::Corrupt(_))));
