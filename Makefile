@@ -7,10 +7,12 @@
 SHELL := bash
 CYCLES ?= 100
 CASES ?= 10000
+FAILOVERS ?= 50
+MESSAGES ?= 200000
 ARGS ?=
 ENV := source scripts/env.sh &&
 
-.PHONY: help run build chat test check lint fmt docs crash bench bench-rest fuzz fuzz-rest setup setup-test
+.PHONY: help run build cluster chat test check lint fmt docs chaos crash bench bench-rest fuzz fuzz-rest setup setup-test
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +29,10 @@ build: setup ## Build the release binary: target/release/linnet.
 
 run: build ## Build and start the server over ./data. ARGS="--tcp 0.0.0.0:5100" adds flags.
 	@exec target/release/linnet serve $(ARGS)
+
+cluster: build ## Start 3+3 Redis nodes, 3 gateways and 2 REST nodes over ./data/cluster. ARGS="--replicas 2" changes that.
+	@scripts/setup.sh cluster
+	@exec scripts/cluster.sh $(ARGS)
 
 chat: build ## Chat beside a running server: make chat ARGS="--user alice --to bob".
 	@exec target/release/linnet chat $(ARGS)
@@ -47,6 +53,10 @@ check: test ## The same as `make test`.
 crash: setup-test ## Kill the server under load, CYCLES times (100), and check every ack.
 	$(ENV) LINNET_CRASH_CYCLES=$(CYCLES) cargo test --package linnet-storage --test crash -- --nocapture --test-threads 1
 	$(ENV) LINNET_CRASH_CYCLES=$(CYCLES) cargo test --package linnet-server --test it crash:: -- --nocapture --test-threads 1
+
+chaos: setup-test ## Fail a cluster in every way under load, FAILOVERS times (50), for MESSAGES acks (200000), and check each. See scripts/chaos.sh.
+	@scripts/setup.sh chaos
+	$(ENV) FAILOVERS=$(FAILOVERS) MESSAGES=$(MESSAGES) scripts/chaos.sh
 
 fuzz-rest: setup-test ## Ask the REST service whatever its OpenAPI document allows, in CASES requests (10000).
 	@$(ENV) scripts/fuzz-rest/run.sh $(CASES)

@@ -83,6 +83,8 @@ start() { # log command...
     shift
     setsid "$@" >>"$log" 2>&1 </dev/null 9>&- &
     started=$!
+    # Without a word from the shell when it ends.
+    disown "$started"
 }
 
 # --- Redis ------------------------------------------------------------------------------------------------------------
@@ -107,15 +109,19 @@ wait_until() { # what, then a command that has to succeed
 answers() { [ "$(ask "$1" ping)" = PONG ]; }
 is_whole() { ask "$1" cluster info | grep -q 'cluster_state:ok' && ! ask "$1" info replication | grep -q 'master_link_status:down'; }
 
+start_redis() { # node
+    # docs/cluster.md says why each of these.
+    start "$(node_dir "$1")/log" "$server" --port $((redis_port + $1)) --bind "$host" --dir "$(node_dir "$1")" \
+        --cluster-enabled yes --cluster-node-timeout 5000 --cluster-require-full-coverage no --cluster-allow-replica-migration no \
+        --appendonly yes --appendfsync always --save '' --maxmemory-policy noeviction
+    redis_pids[$1]="$started"
+}
+
 echo "cluster: starting $nodes Redis nodes"
 for ((node = 0; node < nodes; node++)); do
     ask "$node" ping >/dev/null && fail "port $((redis_port + node)) is taken: name another --redis-port"
     mkdir -p "$(node_dir "$node")"
-    # docs/cluster.md says why each of these.
-    start "$(node_dir "$node")/log" "$server" --port $((redis_port + node)) --bind "$host" --dir "$(node_dir "$node")" \
-        --cluster-enabled yes --cluster-node-timeout 5000 --cluster-require-full-coverage no --cluster-allow-replica-migration no \
-        --appendonly yes --appendfsync always --save '' --maxmemory-policy noeviction
-    redis_pids+=("$started")
+    start_redis "$node"
 done
 for ((node = 0; node < nodes; node++)); do
     wait_until "Redis node $node answers" answers "$node"
@@ -148,12 +154,17 @@ configure() { # name, then the lines that are its own
     } >"$dir/$name.toml"
 }
 
-is_ready() { [ -s "$dir/$1.ready" ]; }
+declare -A pid_of=()
+is_ready() {
+    [ -s "$dir/$1.ready" ] || kill -0 "${pid_of[$1]}" 2>/dev/null || fail "$1 has ended: $(tail -n 1 "$dir/$1.log")"
+    [ -s "$dir/$1.ready" ]
+}
 
 launch() { # role, name
     rm -f "$dir/$2.ready"
     start "$dir/$2.log" "$linnet" "$1" --config "$dir/$2.toml" --ready-file "$dir/$2.ready"
     linnet_pids+=("$started")
+    pid_of[$2]="$started"
 }
 
 for ((i = 1; i <= gateways; i++)); do
@@ -167,10 +178,15 @@ done
 
 # The app to try things with. Its credentials can be read once, so they are kept here, for this user alone.
 credentials="$dir/demo-app"
-if ! "$linnet" app show demo --config "$dir/gateway-1.toml" >/dev/null 2>"$dir/app.log"; then
-    (umask 077 && "$linnet" app create --id demo --number 1 --admin admin --config "$dir/gateway-1.toml" >"$credentials" 2>"$dir/app.log") ||
+command=(app create --id demo --number 1 --admin admin)
+if "$linnet" app show demo --config "$dir/gateway-1.toml" >/dev/null 2>&1; then
+    command=(app rotate demo)
+fi
+if [ ! -s "$credentials" ]; then
+    (umask 077 && "$linnet" "${command[@]}" --config "$dir/gateway-1.toml" >"$credentials.new" 2>"$dir/app.log") ||
         fail "the demo app could not be made: $(cat "$dir/app.log")"
-    "$linnet" user create admin --config "$dir/gateway-1.toml" >/dev/null
+    mv "$credentials.new" "$credentials"
+    "$linnet" user create admin --config "$dir/gateway-1.toml" >/dev/null 2>&1 || true
 fi
 
 echo "cluster: starting $gateways gateways and $rests REST nodes"
@@ -201,6 +217,8 @@ grep -v '^Write' "$credentials" | sed 's/^/  /'
 
 secret="$(awk '$1 == "secret" { print $2 }' "$credentials")"
 second=$((gateways > 1 ? 2 : 1)) last=$gateways
+master=0
+while [ "$(ask "$master" role | head -n 1)" != master ]; do master=$((master + 1)); done
 cat <<TEXT
 
 Two people at two gateways, in two more terminals:
@@ -211,21 +229,34 @@ An app server at a REST node, which both of them see:
   TOKEN=\$(curl -s --json '{"secret":"$secret","platform":8,"uid":"admin"}' http://$host:$rest_port/auth/user_token | sed 's/.*"token":"\([^"]*\)".*/\1/')
   curl -s -H "token: \$TOKEN" --json '{"operationID":"1","sendID":"alice","recvID":"bob","content":{"text":"from the app server"},"contentType":101,"sessionType":1}' http://$host:$((rest_port + rests - 1))/manager/send_msg
 
-Kill a Redis master, and see who takes over; messages of the other two go on:
-  kill -9 ${redis_pids[0]}; sleep 8; redis-cli -p $((redis_port + 1)) cluster nodes
+Kill a Redis master: its replica takes over, and the node, which is started again after ten seconds, becomes a replica.
+Meanwhile messages of its part wait; those of the others go on.
+  kill -9 ${redis_pids[master]}; sleep 15; redis-cli -p $((redis_port + (master + 1) % nodes)) cluster nodes
 
 What the cluster looks like to Linnet:
-  $linnet doctor --config $dir/rest-1.toml
+  $linnet doctor --config $dir/gateway-1.toml
 
 TEXT
 
-# A process that ends by itself is told, once; the others go on, as they would on their own machines.
-declare -A told=()
+# A Linnet process that ends by itself is told, once; the others go on, as they would on their own machines.
+# A Redis node is started again, as whatever looks after it on its own machine would do.
+declare -A told=() due=()
 while true; do
-    for pid in "${linnet_pids[@]}" "${redis_pids[@]}"; do
+    for pid in "${linnet_pids[@]}"; do
         if [ -z "${told[$pid]:-}" ] && ! kill -0 "$pid" 2>/dev/null; then
             told[$pid]=1
             echo "cluster: process $pid has ended: see the logs in $dir"
+        fi
+    done
+    for ((node = 0; node < nodes; node++)); do
+        kill -0 "${redis_pids[node]}" 2>/dev/null && continue
+        if [ -z "${due[$node]:-}" ]; then
+            due[$node]=$((SECONDS + 10))
+            echo "cluster: the Redis node on port $((redis_port + node)) has ended"
+        elif [ "$SECONDS" -ge "${due[$node]}" ]; then
+            unset "due[$node]"
+            start_redis "$node"
+            echo "cluster: the Redis node on port $((redis_port + node)) is started again"
         fi
     done
     sleep 1

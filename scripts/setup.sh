@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing from this machine: `setup.sh build`, `test`, `bench` or `bench-rest`.
+# Installs what is missing from this machine: `setup.sh build`, `test`, `cluster`, `chaos`, `bench` or `bench-rest`.
 #
 # Looks before it installs, so that a machine that has everything needs neither root nor a network.
 set -euo pipefail
@@ -44,6 +44,15 @@ test)
     need redis-cli redis-tools
     need strace strace
     ;;
+chaos)
+    need nft nftables
+    need ip iproute2
+    ;;
+cluster)
+    need curl curl
+    need redis-server redis-server
+    need redis-cli redis-tools
+    ;;
 bench)
     need valgrind valgrind
     ;;
@@ -51,7 +60,7 @@ bench-rest)
     need curl curl
     need wrk wrk
     ;;
-*) fail "what for? build, test, bench or bench-rest" ;;
+*) fail "what for? build, test, cluster, chaos, bench or bench-rest" ;;
 esac
 
 # The benches that count instructions hand their work to a runner of the very same version as the library.
