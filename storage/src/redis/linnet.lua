@@ -81,10 +81,10 @@ local Rows = {}
 Rows.__index = Rows
 
 function Rows:open()
-    if self.opened then return end
-    self.opened = true
+    if self.left or not self.expiries then return end
+    self.left = call('PTTL', self.values)
     -- Keys that expire together may have been moved to another server in between, and then miss each other by a moment.
-    if self.expiries and call('EXISTS', self.values) == 0 then
+    if self.left == -2 then
         call('UNLINK', self.expiries)
         if self.order then call('UNLINK', self.order) end
     end
@@ -97,16 +97,18 @@ end
 function Rows:put(rest, value)
     self:open()
     self.changed = true
-    if call('HSET', self.values, rest, value) == 1 and self.order then
-        call('ZADD', self.order, 0, rest)
-    end
-    if self.expiries then
-        local at = expiry_of(value)
-        if at == 0 then
-            call('ZREM', self.expiries, rest)
-        else
-            call('ZADD', self.expiries, number(at), rest)
-        end
+    local added = call('HSET', self.values, rest, value) == 1
+    if added and self.order then call('ZADD', self.order, 0, rest) end
+    if not self.expiries then return end
+    local at = expiry_of(value)
+    if at ~= 0 then
+        call('ZADD', self.expiries, number(at), rest)
+        self.latest = math.max(self.latest or 0, at)
+        -- The row may have been the last without an end.
+        if not added then self.unsettled = true end
+    else
+        if not added then call('ZREM', self.expiries, rest) end
+        self.unsettled = true
     end
 end
 
@@ -114,6 +116,7 @@ function Rows:delete(rest)
     self:open()
     if call('HDEL', self.values, rest) == 0 then return end
     self.changed = true
+    self.unsettled = true
     if self.order then call('ZREM', self.order, rest) end
     if self.expiries then call('ZREM', self.expiries, rest) end
 end
@@ -124,7 +127,12 @@ function Rows:finish()
         call('HDEL', self.values, unpack(gone))
         if self.order then call('ZREM', self.order, unpack(gone)) end
         call('ZREM', self.expiries, unpack(gone))
+        self.unsettled = true
     end)
+    -- Mostly, rows are added to a key that lives long enough, or to one that has rows without an end.
+    if not self.unsettled then
+        if self.left == -1 or self.left >= self.latest - self.now + GRACE / 2 then return end
+    end
     settle({ 'HLEN', self.values }, self.expiries, { self.values, self.expiries, self.order }, self.now)
 end
 
@@ -159,10 +167,13 @@ local function row(offset, value)
 end
 
 function Chunk:open()
-    if self.opened then return end
-    self.opened = true
+    if self.tail then return end
     self.tail = {}
     if not self.expiries then return end
+    -- What has no end is in the index, and stays.
+    local left = call('PTTL', self.chunk)
+    self.endless = left == -1
+    if self.endless then return end
     if call('EXISTS', self.index) == 0 then call('UNLINK', self.expiries) end
     -- The index alone says which chunks there are; what else has the key's name is left from one that has expired.
     local at = tonumber(call('ZSCORE', self.expiries, self.member) or nil)
@@ -170,7 +181,7 @@ function Chunk:open()
         call('ZREM', self.expiries, self.member)
         call('ZREM', self.index, self.member)
         call('UNLINK', self.chunk)
-    elseif not at and not call('ZSCORE', self.index, self.member) then
+    elseif not at and left ~= -2 and not call('ZSCORE', self.index, self.member) then
         call('UNLINK', self.chunk)
     end
 end
@@ -232,8 +243,10 @@ end
 
 function Chunk:finish()
     if not self.changed then return end
+    local endless = self.endless and not self.rewritten
     if self.rewritten then self:rewrite() else self:append() end
-    if not self.expiries then return end
+    -- Nothing has changed about when a chunk ends that never does.
+    if not self.expiries or endless then return end
     trim(self.expiries, self.now, function(gone)
         call('ZREM', self.index, unpack(gone))
         call('ZREM', self.expiries, unpack(gone))
@@ -244,7 +257,7 @@ end
 function Chunk:append()
     call('APPEND', self.chunk, table.concat(self.tail))
     if self.new then call('ZADD', self.index, 0, self.member) end
-    if self.expiries then
+    if self.expiries and not self.endless then
         local known = tonumber(call('ZSCORE', self.expiries, self.member) or nil)
         if self.new or known then
             self:expire(self.forever, math.max(self.latest, known or 0))

@@ -143,8 +143,8 @@ impl Refusal {
 
 /// A host of a redirection, which may leave out the name when it is that of the server asked.
 fn elsewhere(text: &str, asked: &Host) -> Option<Host> {
-    if let Some(port) = text.strip_prefix(':') {
-        return Some(Host { name: asked.name.clone(), port: port.parse().ok()? });
+    if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        return Some(Host { name: asked.name.clone(), port });
     }
     // An IPv6 address comes without its brackets.
     let (name, port) = text.rsplit_once(':')?;
