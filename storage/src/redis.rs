@@ -66,10 +66,11 @@ pub(crate) struct Redis {
 impl Redis {
     /// Begins to connect, in the background.
     pub(crate) fn connect(config: &RedisConfig, clock: Clock) -> Result<Self> {
+        config.validate().map_err(Error::Unavailable)?;
         let connect = Fred::new(config).map_err(Error::Unavailable)?;
         let cluster = Arc::new(Cluster::new(config.clone(), clock, Box::new(connect)));
         let commits = Arc::new(Lanes::new(config.queue_commits, config.queue_bytes.bytes()));
-        let reads = Arc::new(Lanes::new(config.queue_reads, config.queue_bytes.bytes()));
+        let reads = Arc::new(Lanes::new(config.queue_reads, usize::MAX));
         tokio::spawn(worker::expire(Arc::clone(&commits)));
         tokio::spawn(worker::expire(Arc::clone(&reads)));
         let crew = Crew {

@@ -47,6 +47,20 @@ pub struct RedisConfig {
     pub accept: Vec<Point>,
 }
 
+impl RedisConfig {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// A sentence that names the one that does not.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if self.namespace.is_empty() || !self.namespace.chars().all(plain) {
+            return Err(format!("store.redis.namespace: `{}` is not made of letters, digits, - and _", self.namespace));
+        }
+        Ok(())
+    }
+}
+
 impl Default for RedisConfig {
     fn default() -> Self {
         Self {

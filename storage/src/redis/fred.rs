@@ -20,6 +20,7 @@ use fred::types::config::{
 use fred::types::{ClusterHash, ConnectHandle, CustomCommand, Value};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -90,11 +91,11 @@ impl Fred {
         // No policy: what has broken stays broken.
         let client = Client::new(config, Some(performance), Some(connection), None);
         let task = client.connect();
-        let connected = Connected { client, task };
+        let mut connected = Connected { client, task };
         // fred bounds each step of connecting; this bounds all of them.
         match tokio::time::timeout(self.connect_timeout, connected.client.wait_for_connect()).await {
             Ok(Ok(())) => Ok(connected),
-            Ok(Err(error)) => Err(lost(&error)),
+            Ok(Err(error)) => Err(connected.reason().await.unwrap_or_else(|| lost(&error))),
             Err(_) => Err(Lost(format!("no connection within {:?}", self.connect_timeout))),
         }
     }
@@ -117,6 +118,13 @@ struct Connected {
 }
 
 impl Connected {
+    /// Why the task has ended, or is about to. What it tells others on the way may be lost.
+    async fn reason(&mut self) -> Option<Lost> {
+        const SOON: Duration = Duration::from_millis(50);
+        let ended = tokio::time::timeout(SOON, &mut self.task).await.ok()?.ok()?;
+        ended.err().map(|error| lost(&error))
+    }
+
     async fn send(&self, commands: Vec<Command>) -> Result<Vec<Answer>, Lost> {
         let sent = commands.len();
         let pipeline = self.client.pipeline();
@@ -191,6 +199,8 @@ fn reply(value: Value) -> Reply {
 }
 
 fn connector(ca: &Path) -> Result<TlsConnector, String> {
+    // fred takes the process's. If there is one already, it stays.
+    let _ = aws_lc_rs::default_provider().install_default();
     if ca.as_os_str().is_empty() {
         return TlsConnector::default_rustls().map_err(|error| format!("the system's certificates: {error}"));
     }

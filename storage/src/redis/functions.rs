@@ -178,6 +178,16 @@ pub(super) fn scan_log(
     bounds.apply(command.arg(direction(range.descending)))
 }
 
+/// About how many bytes the answer to a read has, before it is there: a guess at a row for each word, and a page for what may answer with one.
+pub(super) fn answer_size(command: &Command) -> usize {
+    const ROW: usize = 256;
+    const PAGE: usize = 64 << 10;
+    let function = command.arguments.first().map_or(&b""[..], |function| function);
+    let pages =
+        matches!(command.name, "HGETALL" | "HSCAN") || [SCAN, SCAN_LOG].iter().any(|s| s.as_bytes() == function);
+    if pages { PAGE } else { ROW * command.arguments.len() }
+}
+
 /// Reads the answer to a scan.
 pub(super) fn page(reply: Reply) -> Option<Page> {
     let mut items = reply.into_list()?.into_iter();

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -19,6 +18,7 @@ pub(super) struct Read {
     serial: u64,
     command: Command,
     slot: u16,
+    bytes: usize,
     deadline: Instant,
     reply: oneshot::Sender<Result<Reply>>,
 }
@@ -29,7 +29,9 @@ impl Read {
         let (reply, answer) = oneshot::channel();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now() + cluster.config.timeout;
-        (Self { serial, command, slot, deadline, reply }, answer)
+        // What a flight is bounded by is what it brings back.
+        let bytes = functions::answer_size(&command);
+        (Self { serial, command, slot, bytes, deadline, reply }, answer)
     }
 }
 
@@ -45,7 +47,7 @@ impl Call for Read {
     }
 
     fn bytes(&self) -> usize {
-        self.command.arguments.iter().map(Bytes::len).sum()
+        self.bytes
     }
 
     fn deadline(&self) -> Instant {

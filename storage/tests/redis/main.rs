@@ -12,4 +12,5 @@ mod failover;
 mod layout;
 mod load;
 mod migration;
+mod tls;
 mod upgrade;
