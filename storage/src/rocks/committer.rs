@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use rocksdb::{ColumnFamily, WriteBatch, WriteOptions};
 
 use super::disk::{Disk, Tier};
 use super::queue::{Queue, Ticket};
 use super::{Durability, RocksConfig, layout};
-use crate::batch::State;
+use crate::batch::{Put, State};
 use crate::{Batch, Clock, Error, Millis, Result, Table, metrics};
 
 /// Everything the thread owns.
@@ -36,12 +35,14 @@ impl Committer {
 
     /// Writes until the queue is closed and empty.
     pub(crate) fn run(mut self) {
+        let disk = Arc::clone(&self.disk);
+        let mut families = Families::new(&disk);
         let mut group = Vec::new();
         while self.queue.take(&mut group, self.group_bytes) {
             let commits = group.len();
             let bytes = group.iter().map(|ticket| ticket.bytes).sum();
             let started = Instant::now();
-            let outcomes = self.apply(&group);
+            let outcomes = self.apply(&group, &mut families);
             metrics::committed(outcomes.iter());
             for (ticket, outcome) in group.drain(..).zip(outcomes) {
                 ticket.answer(outcome);
@@ -52,12 +53,12 @@ impl Committer {
     }
 
     /// The outcome of each ticket, in order. All those that succeed are on the disk when this returns.
-    fn apply(&mut self, group: &[Ticket]) -> Vec<Result<()>> {
+    fn apply<'a>(&mut self, group: &'a [Ticket], families: &'a mut Families<'_>) -> Vec<Result<()>> {
         if let Some(reason) = self.disk.failure() {
             return group.iter().map(|_| Err(Error::Unavailable(reason.clone()))).collect();
         }
         let full = self.space.is_short();
-        let mut staged = Staged::new(&self.disk, self.clock.now());
+        let mut staged = Staged { families, now: self.clock.now(), rows: BTreeMap::new() };
         let outcomes: Vec<_> = group.iter().map(|ticket| staged.add(&ticket.batch, full)).collect();
         if staged.rows.is_empty() {
             return outcomes;
@@ -80,35 +81,46 @@ fn is_out_of_space(message: &str) -> bool {
     message.contains("No space left on device") && !message.to_ascii_lowercase().contains("sync")
 }
 
+/// The column families of the tables that were written to. RocksDB finds one by comparing names, which costs more than it should for a row.
+struct Families<'a> {
+    disk: &'a Disk,
+    by_code: [Option<&'a ColumnFamily>; 256],
+}
+
+impl<'a> Families<'a> {
+    fn new(disk: &'a Disk) -> Self {
+        Self { disk, by_code: [None; 256] }
+    }
+
+    fn get(&mut self, table: Table) -> Result<&'a ColumnFamily> {
+        let known = &mut self.by_code[usize::from(table.code)];
+        match known {
+            Some(family) => Ok(family),
+            None => Ok(known.insert(self.disk.family(table)?)),
+        }
+    }
+}
+
 /// A group in the making: what the rows it touches will be, in the order of their keys.
 ///
 /// The order is for speed. RocksDB finds the place of a key that follows the last one without a search, and a row that
 /// several commits of the group change, as they do a conversation's head, is written once.
-struct Staged<'a> {
-    disk: &'a Disk,
+struct Staged<'a, 'f> {
+    families: &'a mut Families<'f>,
     now: Millis,
-    rows: BTreeMap<(u8, Vec<u8>), Row<'a>>,
+    rows: BTreeMap<(u8, Vec<u8>), Row<'a, 'f>>,
 }
 
 /// A row to be written or, without a value, deleted.
-struct Row<'a> {
+struct Row<'a, 'f> {
     table: Table,
-    family: &'a ColumnFamily,
-    value: Option<Pending>,
+    family: &'f ColumnFamily,
+    put: Option<&'a Put>,
 }
 
-struct Pending {
-    value: Bytes,
-    expires: Option<Millis>,
-}
-
-impl<'a> Staged<'a> {
-    fn new(disk: &'a Disk, now: Millis) -> Self {
-        Self { disk, now, rows: BTreeMap::new() }
-    }
-
+impl<'a, 'f> Staged<'a, 'f> {
     /// Adds a batch if its expectations hold, given everything added before.
-    fn add(&mut self, batch: &Batch, full: bool) -> Result<()> {
+    fn add(&mut self, batch: &'a Batch, full: bool) -> Result<()> {
         if full && !batch.puts.is_empty() {
             return Err(Error::Full);
         }
@@ -119,40 +131,41 @@ impl<'a> Staged<'a> {
         }
         // Looked up before anything is added: a batch goes in whole or not at all.
         for table in batch.puts.iter().map(|put| put.table).chain(batch.deletes.iter().map(|delete| delete.table)) {
-            self.disk.family(table)?;
+            self.families.get(table)?;
         }
         for delete in &batch.deletes {
             self.set(delete.table, layout::key(&batch.home, &delete.rest), None)?;
         }
         for put in &batch.puts {
-            let pending = Pending { value: put.value.clone(), expires: put.expires };
-            self.set(put.table, layout::key(&batch.home, &put.rest), Some(pending))?;
+            self.set(put.table, layout::key(&batch.home, &put.rest), Some(put))?;
         }
         Ok(())
     }
 
-    fn set(&mut self, table: Table, key: Vec<u8>, value: Option<Pending>) -> Result<()> {
-        let family = self.disk.family(table)?;
-        self.rows.insert((table.code, key), Row { table, family, value });
+    fn set(&mut self, table: Table, key: Vec<u8>, put: Option<&'a Put>) -> Result<()> {
+        let family = self.families.get(table)?;
+        self.rows.insert((table.code, key), Row { table, family, put });
         Ok(())
     }
 
     /// What RocksDB is to write.
     fn into_writes(self) -> WriteBatch {
         let mut writes = WriteBatch::default();
-        for ((_, key), Row { table, family, value }) in self.rows {
-            match value {
+        let mut stored = Vec::new();
+        for ((_, key), Row { table, family, put }) in self.rows {
+            match put {
                 None => writes.delete_cf(family, &key),
-                Some(row) if table.expires => {
-                    writes.put_cf(family, &key, layout::value(table, &row.value, row.expires));
+                Some(put) if table.expires => {
+                    layout::expiring(&put.value, put.expires, &mut stored);
+                    writes.put_cf(family, &key, &stored);
                 }
-                Some(row) => writes.put_cf(family, &key, &row.value),
+                Some(put) => writes.put_cf(family, &key, &put.value),
             }
         }
         writes
     }
 
-    fn holds(&self, table: Table, key: Vec<u8>, state: &State) -> Result<bool> {
+    fn holds(&mut self, table: Table, key: Vec<u8>, state: &State) -> Result<bool> {
         let judge = |value: Option<&[u8]>| match state {
             State::Absent => value.is_none(),
             State::Present => value.is_some(),
@@ -160,10 +173,11 @@ impl<'a> Staged<'a> {
         };
         let place = (table.code, key);
         if let Some(row) = self.rows.get(&place) {
-            let live = row.value.as_ref().filter(|row| row.expires.is_none_or(|at| at > self.now));
-            return Ok(judge(live.map(|row| &row.value[..])));
+            let live = row.put.filter(|put| put.expires.is_none_or(|at| at > self.now));
+            return Ok(judge(live.map(|put| &put.value[..])));
         }
-        self.disk.with_value(table, &place.1, self.now, Tier::Disk, judge)
+        let family = self.families.get(table)?;
+        self.families.disk.with_value((table, family), &place.1, self.now, Tier::Disk, judge)
     }
 }
 

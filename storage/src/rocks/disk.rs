@@ -20,6 +20,9 @@ pub(crate) enum Tier {
 /// The database and the state of its log.
 pub(crate) struct Disk {
     db: DB,
+    /// Of point reads; made once, for making them costs as much as a read in memory.
+    in_memory: ReadOptions,
+    anywhere: ReadOptions,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -31,7 +34,8 @@ pub(crate) struct Page {
 
 impl Disk {
     pub(crate) fn new(db: DB) -> Self {
-        Self { db, failure: watch::Sender::new(None) }
+        let (in_memory, anywhere) = (read_options(Tier::Memory), read_options(Tier::Disk));
+        Self { db, in_memory, anywhere, failure: watch::Sender::new(None) }
     }
 
     pub(crate) fn db(&self) -> &DB {
@@ -65,11 +69,10 @@ impl Disk {
 
     /// The values at some addresses; `Err(())` in the place of one that needs the disk.
     pub(crate) fn get(&self, addresses: &[Address], now: Millis, tier: Tier) -> Result<Vec<Found>> {
-        let options = read_options(tier);
         let read = |at: &Address| {
             let key = layout::key(&at.home, &at.rest);
             let copy = |value: Option<&[u8]>| value.map(Bytes::copy_from_slice);
-            match self.db.get_pinned_cf_opt(self.family(at.table)?, &key, &options) {
+            match self.db.get_pinned_cf_opt(self.family(at.table)?, &key, self.point_reads(tier)) {
                 Ok(stored) => Ok(Found::Value(copy(live(at.table, stored.as_ref(), now)?))),
                 Err(error) if error.kind() == ErrorKind::Incomplete => Ok(Found::NotInMemory),
                 Err(error) => Err(failed(&error)),
@@ -81,15 +84,22 @@ impl Disk {
     /// What `judge` says of the value at a key.
     pub(crate) fn with_value<T>(
         &self,
-        table: Table,
+        (table, family): (Table, &ColumnFamily),
         key: &[u8],
         now: Millis,
         tier: Tier,
         judge: impl FnOnce(Option<&[u8]>) -> T,
     ) -> Result<T> {
-        let stored = self.db.get_pinned_cf_opt(self.family(table)?, key, &read_options(tier));
+        let stored = self.db.get_pinned_cf_opt(family, key, self.point_reads(tier));
         let stored = stored.map_err(|error| failed(&error))?;
         Ok(judge(live(table, stored.as_ref(), now)?))
+    }
+
+    fn point_reads(&self, tier: Tier) -> &ReadOptions {
+        match tier {
+            Tier::Memory => &self.in_memory,
+            Tier::Disk => &self.anywhere,
+        }
     }
 
     /// The live rows of a range, looking at `most` rows at most.

@@ -56,15 +56,11 @@ pub(crate) fn bounds(range: &Range) -> (Vec<u8>, Option<Vec<u8>>) {
     (from, to)
 }
 
-/// The stored form of a value.
-pub(crate) fn value(table: Table, value: &[u8], expires: Option<Millis>) -> Vec<u8> {
-    if !table.expires {
-        return value.to_vec();
-    }
-    let mut stored = Vec::with_capacity(EXPIRY + value.len());
-    stored.extend_from_slice(&expires.unwrap_or(NEVER).0.to_be_bytes());
-    stored.extend_from_slice(value);
-    stored
+/// The stored form of a value of a table with expiry, in `out`.
+pub(crate) fn expiring(value: &[u8], expires: Option<Millis>, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&expires.unwrap_or(NEVER).0.to_be_bytes());
+    out.extend_from_slice(value);
 }
 
 /// What was stored, unless it has expired.
