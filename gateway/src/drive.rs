@@ -70,7 +70,18 @@ struct Busy {
     /// Messages that wait for the one before to get its place in the order.
     sends: VecDeque<(u32, Caller, Box<Outgoing>, Chain)>,
     submitting: Option<BoxFuture<'static, Placed>>,
-    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    running: FuturesUnordered<Running>,
+}
+
+/// Something that is being done.
+enum Running {
+    /// A message waits to be durable. There are more of these than of anything else, so they do without a box.
+    Send {
+        key: u32,
+        since: Instant,
+        submitted: Submitted,
+    },
+    Other(BoxFuture<'static, Done>),
 }
 
 /// Which send has its place in the order, since when it was tried, and how to wait for the rest.
@@ -82,6 +93,8 @@ enum Done {
     Confirmed(Result<(), Error>),
     /// Others have taken the session's place.
     Displaced,
+    /// With when it was tried first.
+    Sent(Instant, Reply),
     Replied(Reply),
 }
 
@@ -221,7 +234,7 @@ impl<W: Wire> Connection<W> {
     }
 
     fn run(&mut self, work: impl Future<Output = Done> + Send + 'static) {
-        self.busy().running.push(Box::pin(work));
+        self.busy().running.push(Running::Other(Box::pin(work)));
     }
 
     /// Hands in what is done, and gives the next message its place once the one before has it.
@@ -264,6 +277,10 @@ impl<W: Wire> Connection<W> {
             Done::Confirmed(_) => {}
             Done::Displaced => {
                 self.hold.with(|session| session.handle_event(now.at, &registry::displaced())).ok_or(Over)?;
+            }
+            Done::Sent(since, reply) => {
+                self.shared.hub.metrics.send_seconds.record(now.at.saturating_duration_since(since));
+                self.hold.with(|session| session.handle_reply(now, reply)).ok_or(Over)?;
             }
             Done::Replied(reply) => {
                 self.hold.with(|session| session.handle_reply(now, reply)).ok_or(Over)?;
@@ -387,6 +404,19 @@ impl<W: Wire> Connection<W> {
     }
 }
 
+impl Future for Running {
+    type Output = Done;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Done> {
+        match self.get_mut() {
+            Self::Send { key, since, submitted } => {
+                Pin::new(submitted).poll(cx).map(|outcome| Done::Sent(*since, Reply::Sent { key: *key, outcome }))
+            }
+            Self::Other(work) => work.as_mut().poll(cx),
+        }
+    }
+}
+
 impl Busy {
     /// The next thing that is done; `None` when nothing is under way.
     fn poll(&mut self, cx: &mut Context<'_>, shared: &Arc<Shared>) -> Poll<Option<Done>> {
@@ -395,14 +425,7 @@ impl Busy {
             let Poll::Ready((key, since, outcome)) = submitting.as_mut().poll(cx) else { break };
             self.submitting = None;
             match outcome {
-                Ok(submitted) => {
-                    let seconds = shared.hub.metrics.send_seconds.clone();
-                    self.running.push(Box::pin(async move {
-                        let outcome = submitted.durable().await;
-                        seconds.record(since.elapsed());
-                        Done::Replied(Reply::Sent { key, outcome })
-                    }));
-                }
+                Ok(submitted) => self.running.push(Running::Send { key, since, submitted }),
                 Err(error) => return Poll::Ready(Some(Done::Replied(Reply::Sent { key, outcome: Err(error) }))),
             }
         }
@@ -417,11 +440,11 @@ impl Busy {
     fn submit_next(&mut self, shared: &Arc<Shared>) -> bool {
         if self.submitting.is_none() {
             let Some((key, caller, message, chain)) = self.sends.pop_front() else { return false };
-            let (domain, hub) = (shared.domain.clone(), Arc::clone(&shared.hub));
+            let shared = Arc::clone(shared);
             self.submitting = Some(Box::pin(async move {
-                keep_pace(&hub, &caller).await;
+                keep_pace(&shared.hub, &caller).await;
                 let since = Instant::now();
-                (key, since, domain.messages.submit_in(&caller, *message, &chain).await)
+                (key, since, shared.domain.messages.submit_in(&caller, *message, &chain).await)
             }));
         }
         true

@@ -2,18 +2,13 @@
 
 use bytes::Bytes;
 use domain::record;
-use proto::{frame, wire};
+use proto::{frame, push, wire};
 use wire::frame::Body;
 
 /// A new entry.
 pub(crate) fn push(appended: &record::Appended) -> Bytes {
-    let delivery = wire::Delivery {
-        conversation: appended.conversation,
-        epoch: appended.epoch,
-        entry: appended.entry.clone(),
-        online_only: appended.online_only,
-    };
-    unasked(Body::Push(wire::Push { deliveries: vec![delivery] }))
+    let entry = appended.entry.as_ref();
+    push::frame(appended.conversation.as_ref(), appended.epoch, entry, appended.online_only)
 }
 
 /// Someone has read.

@@ -114,7 +114,9 @@ pub fn encode<M: Message>(message: &M, out: &mut BytesMut) {
 /// One frame as bytes of its own, to be shared between connections.
 #[must_use]
 pub fn encode_to_bytes<M: Message>(message: &M) -> Bytes {
-    let mut out = BytesMut::new();
-    encode(message, &mut out);
-    out.freeze()
+    let length = message.encoded_len();
+    // Exact, so that the vector becomes shared bytes as it is.
+    let mut out = Vec::with_capacity(prost::length_delimiter_len(length) + length);
+    message.encode_length_delimited(&mut out).expect("a vector grows");
+    out.into()
 }

@@ -4,6 +4,7 @@
 //! [`frame`] is the codec that both ends of every connection share.
 
 pub mod frame;
+pub mod push;
 
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 mod generated {
