@@ -12,14 +12,17 @@ mod epochs;
 mod keys;
 mod lanes;
 mod repeats;
+mod used;
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use metrics::Counter;
 use proto::entry::entry::Body;
-use proto::{Message, entry, store};
+use proto::{entry, store};
 use sha2::{Digest, Sha256};
 use storage::{Batch, Clock, Millis, State, Store};
 use tokio::sync::oneshot;
@@ -38,6 +41,7 @@ use crate::{metrics as names, tables};
 pub use chain::Chain;
 pub(crate) use keys::{EntryKey, HeadKey, PositionKey, SentKey};
 use lanes::{Lane, Lanes, Slot};
+use used::Used;
 
 /// How often an entry is placed anew before its sender is told to try again later.
 const ATTEMPTS: u32 = 32;
@@ -82,6 +86,7 @@ pub(crate) struct Log {
     events: Arc<Events>,
     outbox: Arc<Outbox>,
     lanes: Lanes,
+    used: Used,
     dedupe_window: Duration,
     entries: Counter,
     repeats: Counter,
@@ -110,9 +115,20 @@ impl Submitted {
     /// # Errors
     /// `Unavailable` if the outcome is unknown; after any other error, the entry does not exist and never will.
     pub async fn durable(self) -> Result<Sent> {
-        match self.0 {
-            Outcome::Known(sent) => Ok(sent),
-            Outcome::Awaited(outcome) => outcome.await.unwrap_or_else(|_| Err(stopped())),
+        self.await
+    }
+}
+
+/// See [`Submitted::durable`].
+impl Future for Submitted {
+    type Output = Result<Sent>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Outcome::Known(sent) => Poll::Ready(Ok(sent.clone())),
+            Outcome::Awaited(outcome) => {
+                Pin::new(outcome).poll(context).map(|outcome| outcome.unwrap_or_else(|_| Err(stopped())))
+            }
         }
     }
 }
@@ -135,6 +151,7 @@ impl Log {
             events,
             outbox,
             lanes: Lanes::new(config.active_conversations),
+            used: Used::default(),
             dedupe_window: config.dedupe_window,
             entries: metrics::counter!(names::ENTRIES),
             repeats: metrics::counter!(names::REPEATS),
@@ -172,7 +189,9 @@ impl Log {
         let digest = if draft.client_msg_id.is_empty() { 0 } else { digest(&draft.body) };
         if !draft.client_msg_id.is_empty() {
             let key = SentKey { app: number, conversation, sender: draft.sender, client_msg_id: &draft.client_msg_id };
-            if let Some(earlier) = self.earlier(&key, digest).await? {
+            if self.used.note(&key)
+                && let Some(earlier) = self.earlier(&key, digest).await?
+            {
                 self.tell_again(&key, &earlier).await?;
                 return Ok(Submitted::known(earlier));
             }
@@ -467,7 +486,9 @@ fn brought(entry: &entry::Entry) -> Option<i64> {
 
 /// Tells two contents under one client_msg_id apart.
 fn digest(body: &Body) -> u64 {
-    let encoded = entry::Entry { body: Some(body.clone()), ..entry::Entry::default() }.encode_to_vec();
+    // As in an entry that has nothing else: that is what was always hashed, without a copy of what may be long.
+    let mut encoded = Vec::with_capacity(body.encoded_len());
+    body.encode(&mut encoded);
     let hash = Sha256::digest(&encoded);
     u64::from_be_bytes(hash[..8].try_into().expect("a SHA-256 hash is longer than eight bytes"))
 }

@@ -180,3 +180,23 @@ async fn more_conversations_than_are_kept_at_hand_are_served_all_the_same() {
         assert!(seqs.iter().all(|seq| *seq == round));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_stored_is_not_stored_again() {
+    let world = World::new().await;
+    let (users, conversation) = members(&world).await;
+    let (other, _) = world.another().await;
+    let first = pipeline(world.domain.clone(), users[0].clone(), conversation, "s0".to_owned()).await;
+    // The other process has never heard of these, and places new ones between them.
+    let again = tokio::spawn(pipeline(other.clone(), users[0].clone(), conversation, "s0".to_owned()));
+    let new = tokio::spawn(pipeline(other.clone(), users[1].clone(), conversation, "s1".to_owned()));
+    let (again, new) = (again.await.unwrap(), new.await.unwrap());
+    assert_eq!(again, first);
+    check(&world, &users[3], conversation, 2, &[first, new]).await;
+    let changed = other.messages.submit(&users[0], outgoing(conversation, "s0-0", "another text")).await;
+    let changed = match changed {
+        Ok(submitted) => submitted.durable().await,
+        Err(error) => Err(error),
+    };
+    assert!(matches!(changed, Err(domain::Error::Reused)), "{changed:?}");
+}
