@@ -218,6 +218,9 @@ impl<C: Call> Lanes<C> {
     pub(super) fn route(&self, slots: &Arc<Slots>) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        if Arc::ptr_eq(&state.slots, slots) {
+            return;
+        }
         state.slots = Arc::clone(slots);
         let mut waiting = std::mem::take(&mut state.lost);
         for (_, line) in state.lines.iter_mut() {
@@ -291,5 +294,167 @@ impl<C: Call> State<C> {
         for line in self.lines.values() {
             line.filled.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A call of a lane, with a number; odd and even ones do not travel together.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Numbered(&'static str, u32, Instant);
+
+    impl Call for Numbered {
+        type Lane = &'static str;
+
+        fn lane(&self) -> &'static str {
+            self.0
+        }
+
+        fn slot(&self) -> u16 {
+            u16::from(self.0.as_bytes()[0])
+        }
+
+        fn bytes(&self) -> usize {
+            10
+        }
+
+        fn deadline(&self) -> Instant {
+            self.2
+        }
+
+        fn joins(&self, next: &Self) -> bool {
+            self.1 % 2 == next.1 % 2
+        }
+    }
+
+    const MANY: usize = 1_000;
+
+    fn host(name: &str) -> Host {
+        name.parse().unwrap()
+    }
+
+    /// All lanes used here are served by this host.
+    fn served_by(name: &str) -> Arc<Slots> {
+        let mut slots = Slots::default();
+        for slot in 0..256 {
+            slots.set(slot, host(name));
+        }
+        Arc::new(slots)
+    }
+
+    fn lanes(most_calls: usize, most_bytes: usize) -> Lanes<Numbered> {
+        let lanes = Lanes::new(most_calls, most_bytes);
+        lanes.route(&served_by("one"));
+        lanes
+    }
+
+    fn push(lanes: &Lanes<Numbered>, lane: &'static str, numbers: &[u32]) {
+        for number in numbers {
+            lanes.push(Numbered(lane, *number, Instant::now() + Duration::from_secs(60))).unwrap();
+        }
+    }
+
+    fn numbers(groups: &[Group<Numbered>]) -> Vec<(&'static str, Vec<u32>)> {
+        groups.iter().map(|group| (group[0].0, group.iter().map(|call| call.1).collect())).collect()
+    }
+
+    fn take(lanes: &Lanes<Numbered>, name: &str) -> Vec<Group<Numbered>> {
+        lanes.take(&host(name), MANY, MANY)
+    }
+
+    #[test]
+    fn a_lane_goes_in_order_and_one_part_at_a_time() {
+        let lanes = lanes(MANY, MANY);
+        push(&lanes, "a", &[0, 2, 3, 4]);
+        push(&lanes, "b", &[7]);
+        assert_eq!(numbers(&take(&lanes, "one")), [("a", vec![0, 2]), ("b", vec![7])]);
+        push(&lanes, "b", &[9]);
+        assert_eq!(numbers(&take(&lanes, "one")), [], "both are under way");
+        lanes.landed(&"a", 2, 20);
+        assert_eq!(numbers(&take(&lanes, "one")), [("a", vec![3])]);
+        lanes.landed(&"a", 1, 10);
+        lanes.landed(&"b", 1, 10);
+        assert_eq!(numbers(&take(&lanes, "one")), [("a", vec![4]), ("b", vec![9])]);
+    }
+
+    #[test]
+    fn what_is_refused_comes_again_before_what_follows_wherever_that_is_now() {
+        let lanes = lanes(MANY, MANY);
+        push(&lanes, "a", &[0, 2]);
+        let group = take(&lanes, "one").pop().unwrap();
+        push(&lanes, "a", &[4]);
+        lanes.put_back(&"a", group);
+        assert_eq!(numbers(&take(&lanes, "one")), [], "it rests");
+        lanes.route(&served_by("two"));
+        lanes.wake(vec!["a"]);
+        assert_eq!(numbers(&take(&lanes, "one")), []);
+        assert_eq!(numbers(&take(&lanes, "two")), [("a", vec![0, 2, 4])]);
+    }
+
+    #[test]
+    fn lanes_wait_until_somebody_serves_them() {
+        let lanes = Lanes::new(MANY, MANY);
+        push(&lanes, "a", &[0]);
+        lanes.route(&served_by("one"));
+        push(&lanes, "b", &[1]);
+        lanes.route(&served_by("two"));
+        assert_eq!(numbers(&take(&lanes, "two")).len(), 2);
+        assert_eq!(numbers(&take(&lanes, "one")), []);
+    }
+
+    #[test]
+    fn flights_and_queues_are_bounded_and_the_largest_call_still_passes() {
+        let lanes = lanes(3, 25);
+        push(&lanes, "a", &[0, 2]);
+        let full = lanes.push(Numbered("b", 1, Instant::now()));
+        assert!(matches!(full, Err(Error::Overloaded)), "by bytes");
+        assert_eq!(numbers(&lanes.take(&host("one"), MANY, 5)), [("a", vec![0])]);
+        lanes.landed(&"a", 1, 10);
+        assert_eq!(numbers(&lanes.take(&host("one"), 1, MANY)), [("a", vec![2])]);
+        lanes.landed(&"a", 1, 10);
+        assert_eq!(lanes.waiting(), 0);
+        push(&lanes, "c", &[0]);
+        assert!(lanes.state.lock().lanes.len() == 1, "lanes that are empty are gone");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_taken_out_unless_it_is_under_way() {
+        let lanes = lanes(MANY, MANY);
+        let now = Instant::now();
+        for lane in ["a", "b"] {
+            lanes.push(Numbered(lane, 0, now)).unwrap();
+        }
+        assert_eq!(lanes.take(&host("one"), 1, MANY).len(), 1);
+        lanes.push(Numbered("a", 2, now)).unwrap();
+        assert_eq!(lanes.expire(now), [Numbered("b", 0, now)]);
+        lanes.landed(&"a", 1, 10);
+        assert_eq!(lanes.expire(now), [Numbered("a", 2, now)]);
+        assert_eq!((lanes.waiting(), lanes.state.lock().lanes.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn workers_are_woken_for_work_and_for_the_end() {
+        let lanes = Arc::new(lanes(MANY, MANY));
+        let waiting = |name: &'static str| {
+            let lanes = Arc::clone(&lanes);
+            tokio::spawn(async move { lanes.wait(&host(name)).await })
+        };
+        assert!(!waiting("unknown").await.unwrap());
+        let worker = waiting("one");
+        tokio::task::yield_now().await;
+        push(&lanes, "a", &[0]);
+        assert!(worker.await.unwrap());
+        assert_eq!(take(&lanes, "one").len(), 1);
+        let worker = waiting("one");
+        tokio::task::yield_now().await;
+        lanes.close();
+        assert!(lanes.push(Numbered("b", 1, Instant::now())).is_err());
+        lanes.landed(&"a", 1, 10);
+        assert!(!worker.await.unwrap());
+        assert!(lanes.is_done());
     }
 }
