@@ -9,6 +9,7 @@ pub mod config;
 mod download;
 mod kinds;
 mod objects;
+pub mod paths;
 mod pictures;
 mod upload;
 

@@ -1,11 +1,19 @@
 //! The domain's records in the wire's words. Pages are cut to what one frame may carry; cursors and verdicts say so.
+//!
+//! Messages and conversations are here, the other nouns in their modules.
+
+mod groups;
+mod users;
 
 use bytes::Bytes;
 use domain::conversations::{Conversation, Synced, Verdict};
-use domain::messages::{History, Sent};
+use domain::messages::{History, Sent, Swept};
 use domain::presence::State;
-use domain::{ConversationId, Seq, UserId, entry, record, users};
+use domain::{ConversationId, Seq, UserId, entry, record};
 use proto::{Message, wire};
+
+pub(crate) use self::groups::*;
+pub(crate) use self::users::*;
 
 /// Room in a frame for what surrounds the entries of a page.
 const ENVELOPE: usize = 4 << 10;
@@ -21,6 +29,11 @@ pub(crate) fn send_ack(sent: &Sent) -> wire::SendAck {
         message_id: sent.message_id.0,
         time: sent.time,
     }
+}
+
+pub(crate) fn swept(swept: Swept) -> wire::Swept {
+    let recalled = u32::try_from(swept.recalled).unwrap_or(u32::MAX);
+    wire::Swept { recalled, next_seq: swept.next.map_or(0, |next| next.0) }
 }
 
 /// A page of history that grows until it is complete or as large as a frame.
@@ -186,97 +199,6 @@ pub(crate) fn presences(states: &[(UserId, State)]) -> wire::PresenceList {
         })
         .collect();
     wire::PresenceList { presences }
-}
-
-pub(crate) fn devices(from: Vec<record::Device>) -> wire::DeviceList {
-    let device = |from: record::Device| wire::Device {
-        id: from.device_id,
-        platform: i32::try_from(from.platform).unwrap_or_default(),
-        client: from.client,
-        first_seen: from.first_seen,
-        last_seen: from.last_seen,
-    };
-    wire::DeviceList { devices: from.into_iter().map(device).collect() }
-}
-
-/// What anyone in the app may know of a user.
-pub(crate) fn user(from: &record::User) -> wire::User {
-    let profile = from.profile.clone().unwrap_or_default();
-    wire::User {
-        id: from.id,
-        uid: users::uid_of(from),
-        name: profile.name,
-        avatar: profile.avatar,
-        gender: profile.gender,
-        signature: profile.signature,
-        extension: profile.extension,
-        question: question_of(from),
-    }
-}
-
-/// What a user asks whoever wants to be a friend.
-fn question_of(user: &record::User) -> String {
-    let settings = user.settings.clone().unwrap_or_default();
-    if settings.friend_policy() == record::FriendPolicy::Question { settings.auth_question } else { String::new() }
-}
-
-pub(crate) fn contact(from: &record::Contact, of: Option<&record::User>) -> wire::Contact {
-    let relation = match from.relation() {
-        record::Relation::None => wire::Relation::None,
-        record::Relation::Friend => wire::Relation::Friend,
-        record::Relation::Requested => wire::Relation::Requested,
-        record::Relation::Pending => wire::Relation::Pending,
-    };
-    wire::Contact {
-        user: Some(user_or_id(from.user, of)),
-        relation: relation.into(),
-        remark: from.remark.clone(),
-        blocked: from.blocked,
-        since: from.since,
-        reason: from.reason.clone(),
-        extension: from.extension.clone(),
-        groups: from.groups.clone(),
-    }
-}
-
-pub(crate) fn member(from: &record::Member, of: Option<&record::User>) -> wire::Member {
-    wire::Member {
-        user: Some(user_or_id(from.user, of)),
-        role: role(Some(from)).into(),
-        card: from.card.clone(),
-        joined: from.joined,
-        muted_until: from.muted_until,
-    }
-}
-
-/// A group, and the role in it of whoever asks.
-pub(crate) fn group(from: &record::Group, member: Option<&record::Member>) -> wire::Group {
-    wire::Group {
-        id: from.id,
-        gid: domain::groups::gid_of(from),
-        name: from.name.clone(),
-        avatar: from.avatar.clone(),
-        introduction: from.introduction.clone(),
-        announcement: from.announcement.clone(),
-        owner: from.owner,
-        members: from.members,
-        created: from.created,
-        role: role(member).into(),
-    }
-}
-
-fn role(member: Option<&record::Member>) -> wire::GroupRole {
-    match member.map(record::Member::role) {
-        None => wire::GroupRole::None,
-        Some(record::Role::Member) => wire::GroupRole::Member,
-        Some(record::Role::Admin) => wire::GroupRole::Admin,
-        Some(record::Role::Owner) => wire::GroupRole::Owner,
-    }
-}
-
-/// A user, of whom nothing but the id may be left.
-fn user_or_id(id: u64, found: Option<&record::User>) -> wire::User {
-    found.map_or_else(|| wire::User { id, uid: id.to_string(), ..wire::User::default() }, user)
 }
 
 /// How many of these entries fit, in their order; what they take is taken off `left`.

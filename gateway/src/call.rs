@@ -1,14 +1,21 @@
 //! Makes the calls that sessions ask for: one domain call each, and its answer in the wire's words.
+//!
+//! Messages and conversations are here; each other noun has a module of its own.
+
+mod board;
+mod files;
+mod groups;
+mod joining;
+mod push;
+mod roster;
+mod users;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::conversations::{Have, Page};
-use domain::groups::Added;
 use domain::messages::HistoryRange;
-use domain::push::{Binding, DeviceRef};
-use domain::roster::Which;
-use domain::{Caller, ConversationId, Domain, Error, GroupId, GroupRef, UserRef, users};
+use domain::{Caller, ConversationId, Domain, Error, GroupRef, UserId, UserRef, record};
 use proto::wire;
 use wire::frame::Body;
 
@@ -50,7 +57,7 @@ pub(crate) async fn authenticate(
     let identity = Identity {
         caller,
         user,
-        uid: users::uid_of(&record).into(),
+        uid: domain::users::uid_of(&record).into(),
         generation: record.token_generation,
         session: slot.id,
         device_id: login.device_id,
@@ -77,9 +84,21 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
         Request::Edit { conversation, seq, content } => {
             ok(domain.messages.edit(caller, conversation, seq, *content).await)
         }
+        Request::Sweep { group, user, from } => {
+            let swept = domain.messages.sweep(caller, group, user, from).await?;
+            Ok(Body::Swept(answer::swept(swept)))
+        }
         Request::History { conversation, range } => history(cx, conversation, range, most).await,
         Request::Sync { have, page, entries } => sync(cx, &have, page, entries, most).await,
         Request::ListConversations(page) => list_conversations(cx, &page, most).await,
+        Request::GetConversation(id) => {
+            let found = domain.conversations.get(caller, id).await?;
+            Ok(Body::Conversation(answer::conversation(found, None)))
+        }
+        Request::CountUnread => {
+            let count = domain.conversations.unread_total(caller).await?;
+            Ok(Body::UnreadCount(wire::UnreadCount { count }))
+        }
         Request::Read { conversation, seq } => ok(domain.conversations.read(caller, conversation, seq).await),
         Request::UpdateConversation { conversation, change } => {
             ok(domain.conversations.update(caller, conversation, change).await)
@@ -101,88 +120,31 @@ async fn serve(cx: &Context, request: Request) -> Result<Body, Error> {
             let states = domain.presence.query(caller, &users).await?;
             Ok(Body::PresenceList(answer::presences(&states)))
         }
-        Request::FindUsers(refs) => {
-            let found = domain.users.find_many(caller, &refs).await?;
-            let users = found.iter().flatten().map(answer::user).collect();
-            Ok(Body::UserList(wire::UserList { users }))
-        }
-        Request::UpdateProfile(change) => ok(domain.users.update(caller, caller.user()?, *change).await.map(drop)),
-        Request::SearchUsers { by, text } => {
-            let found = domain.users.search(caller, by, &text).await?;
-            Ok(Body::UserList(wire::UserList { users: found.iter().map(answer::user).collect() }))
-        }
-        Request::ListDevices => {
-            let devices = domain.devices.list(caller, caller.user()?).await?;
-            Ok(Body::DeviceList(answer::devices(devices)))
-        }
-        Request::RemoveDevice(id) => ok(domain.devices.remove(caller, caller.user()?, &id).await),
-        Request::ListRoster(page) => list_roster(cx, &page).await,
-        Request::RequestFriend { user, ask } => ok(domain.roster.request(caller, user, *ask).await.map(|_| ())),
-        Request::AcceptFriend(user) => ok(domain.roster.accept(caller, user).await),
-        Request::DeclineFriend { user, reason } => ok(domain.roster.decline(caller, user, &reason).await),
-        Request::UpdateContact { user, change } => ok(domain.roster.update(caller, user, *change).await),
-        Request::RemoveFriend(user) => ok(domain.roster.remove(caller, user).await),
-        Request::Block { user, blocked: true } => ok(domain.roster.block(caller, user).await.map(|_| ())),
-        Request::Block { user, blocked: false } => ok(domain.roster.unblock(caller, user).await),
-        Request::CreateGroup(new) => {
-            let group = domain.groups.create(caller, *new).await?;
-            group_answer(cx, &group).await
-        }
-        Request::GetGroup(group) => {
-            let group = domain.groups.find(caller, &group).await?;
-            group_answer(cx, &group).await
-        }
-        Request::UpdateGroup { group, change } => ok(domain.groups.update(caller, group, *change).await.map(drop)),
-        Request::DismissGroup(group) => ok(domain.groups.dismiss(caller, group).await),
-        Request::AddMembers { group, users } => {
-            let users: Vec<_> = users.into_iter().map(|user| (user, String::new())).collect();
-            let added = domain.groups.add_members(caller, group, &users).await?;
-            // One who cannot be added fails the request; the others are members, and asking again changes nothing for them.
-            added.into_iter().try_for_each(|(_, added)| match added {
-                Added::Yes | Added::Already => Ok(()),
-                Added::Failed(error) => Err(error),
-            })?;
-            Ok(Body::Ok(wire::Ok {}))
-        }
-        Request::RemoveMembers { group, users } => ok(domain.groups.remove_members(caller, group, &users).await),
-        Request::JoinGroup(group) => ok(domain.groups.join(caller, group).await),
-        Request::LeaveGroup(group) => ok(domain.groups.leave(caller, group).await),
-        Request::ListMembers { group, page } => list_members(cx, group, &page).await,
-        Request::ListGroups(page) => list_groups(cx, &page).await,
-        Request::UpdateMember { group, user, change } => {
-            ok(domain.groups.update_member(caller, group, user, *change).await.map(drop))
-        }
-        Request::TransferGroup { group, user } => ok(domain.groups.transfer(caller, group, user).await.map(drop)),
-        Request::BlockMembers { group, users, blocked } => {
-            let results = if blocked {
-                domain.groups.block(caller, group, &users).await?
-            } else {
-                domain.groups.unblock(caller, group, &users).await?
-            };
-            // As with members who are added: the first who cannot be blocked fails the request, the others are.
-            ok(results.into_iter().try_for_each(|(_, result)| result))
-        }
-        Request::SearchGroups { beginning, page } => {
-            let found = domain.groups.search(caller, &beginning, page.cursor.as_deref(), page.limit).await?;
-            group_page(cx, found).await
-        }
-        Request::BindPush(binding) => bind_push(cx, binding).await,
-        Request::SetBadge(badge) => ok(domain.push.set_badge(caller, badge).await),
+        Request::Users(request) => users::serve(cx, request).await,
+        Request::Roster(request) => roster::serve(cx, request).await,
+        Request::Groups(request) => groups::serve(cx, request).await,
+        Request::Joining(request) => joining::serve(cx, request).await,
+        Request::Board(request) => board::serve(cx, request).await,
+        Request::Files(request) => files::serve(cx, request).await,
+        Request::Push(request) => push::serve(cx, request).await,
     }
 }
 
-/// Binds the device that the session is on.
-async fn bind_push(cx: &Context, binding: Option<Box<Binding>>) -> Result<Body, Error> {
-    let device = cx.slot.with_session(|session| session.identity().map(|identity| identity.device_id.clone()));
-    let device = DeviceRef::Id(device.as_deref().unwrap_or_default());
-    ok(match binding {
-        Some(binding) => cx.domain.push.bind(&cx.caller, device, *binding).await,
-        None => cx.domain.push.unbind_device(&cx.caller, device).await,
-    })
+impl Context {
+    /// The users with these ids, in their order; `None` for who is no more.
+    async fn people(&self, ids: impl Iterator<Item = UserId>) -> Result<Vec<Option<record::User>>, Error> {
+        let refs: Vec<UserRef> = ids.map(UserRef::Id).collect();
+        self.domain.users.find_many(&self.caller, &refs).await
+    }
 }
 
 fn ok(outcome: Result<(), Error>) -> Result<Body, Error> {
     outcome.map(|()| Body::Ok(wire::Ok {}))
+}
+
+/// One that cannot be served fails the request; the others were served, and asking again changes nothing for them.
+fn first_failure<T>(results: impl IntoIterator<Item = (T, Result<(), Error>)>) -> Result<Body, Error> {
+    ok(results.into_iter().try_for_each(|(_, result)| result))
 }
 
 /// Reads step by step, so that no more is in memory than a frame carries and a step.
@@ -253,43 +215,4 @@ async fn list_conversations(cx: &Context, page: &PageOf, most: usize) -> Result<
         conversations.push(answer::conversation(item, title));
     }
     Ok(Body::ConversationPage(answer::conversation_page(conversations, next, most)))
-}
-
-async fn list_roster(cx: &Context, page: &PageOf) -> Result<Body, Error> {
-    let Page { items, next } =
-        cx.domain.roster.list(&cx.caller, Which::All, page.cursor.as_deref(), page.limit).await?;
-    let refs: Vec<UserRef> = items.iter().map(|contact| UserRef::Id(domain::UserId(contact.user))).collect();
-    let users = cx.domain.users.find_many(&cx.caller, &refs).await?;
-    let contacts = items.iter().zip(users).map(|(contact, user)| answer::contact(contact, user.as_ref())).collect();
-    Ok(Body::RosterPage(wire::RosterPage { contacts, next: next.unwrap_or_default() }))
-}
-
-async fn list_members(cx: &Context, group: GroupId, page: &PageOf) -> Result<Body, Error> {
-    let Page { items, next } = cx.domain.groups.members(&cx.caller, group, page.cursor.as_deref(), page.limit).await?;
-    let refs: Vec<UserRef> = items.iter().map(|member| UserRef::Id(domain::UserId(member.user))).collect();
-    let users = cx.domain.users.find_many(&cx.caller, &refs).await?;
-    let members = items.iter().zip(users).map(|(member, user)| answer::member(member, user.as_ref())).collect();
-    Ok(Body::MemberPage(wire::MemberPage { members, next: next.unwrap_or_default() }))
-}
-
-async fn list_groups(cx: &Context, page: &PageOf) -> Result<Body, Error> {
-    group_page(cx, cx.domain.groups.list(&cx.caller, page.cursor.as_deref(), page.limit).await?).await
-}
-
-async fn group_page(cx: &Context, page: Page<domain::record::Group>) -> Result<Body, Error> {
-    let Page { items, next } = page;
-    let mut groups = Vec::with_capacity(items.len());
-    for group in &items {
-        groups.push(with_role(cx, group).await?);
-    }
-    Ok(Body::GroupPage(wire::GroupPage { groups, next: next.unwrap_or_default() }))
-}
-
-async fn group_answer(cx: &Context, group: &domain::record::Group) -> Result<Body, Error> {
-    with_role(cx, group).await.map(Body::Group)
-}
-
-async fn with_role(cx: &Context, group: &domain::record::Group) -> Result<wire::Group, Error> {
-    let member = cx.domain.groups.member(&cx.caller, GroupId(group.id), cx.caller.user()?).await?;
-    Ok(answer::group(group, member.as_ref()))
 }

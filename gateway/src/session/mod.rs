@@ -39,7 +39,10 @@ use exchange::Pending;
 pub use exchange::{Call, Identity, Login, Reply};
 use order::{Holds, Turn};
 use outbound::{Continuity, Outbound};
-pub use request::{PageOf, Request};
+pub use request::{
+    BoardRequest, FileRequest, GroupRequest, JoinRequest, Members, PageOf, PushRequest, Request, RosterRequest,
+    UploadFor, UserRequest,
+};
 
 /// The time, as both clocks tell it.
 #[derive(Debug, Clone, Copy)]

@@ -1,19 +1,32 @@
 //! What clients may ask, parsed once at the edge: what the session hands out is valid in form, whatever the bytes were.
+//!
+//! Messages and conversations are here; each other noun has a module of its own.
+
+mod board;
+mod files;
+mod groups;
+mod joining;
+mod push;
+mod roster;
+mod users;
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use domain::conversations::{Have, ViewChange};
-use domain::groups::{GroupChange, MemberChange, NewGroup};
 use domain::messages::{Chain, HistoryRange, Outgoing};
-use domain::push::Binding;
-use domain::record::{Mute, PushProvider, Role};
-use domain::roster::{Ask, ContactChange};
-use domain::users::{ProfileChange, Search};
-use domain::{ConversationId, Epoch, GroupId, GroupRef, Seq, UserId, UserRef};
+use domain::record::Mute;
+use domain::{ConversationId, Epoch, GroupId, GroupRef, Seq, UserId};
 use proto::{entry, wire};
 use wire::frame::Body;
 
+pub use self::board::BoardRequest;
+pub use self::files::{FileRequest, UploadFor};
+pub use self::groups::{GroupRequest, Members};
+pub use self::joining::JoinRequest;
+pub use self::push::PushRequest;
+pub use self::roster::RosterRequest;
+pub use self::users::UserRequest;
 use crate::error::{coded, invalid};
 
 /// Most users in one request.
@@ -22,6 +35,8 @@ const MOST_USERS: usize = 200;
 const MOST_MEMBERS: usize = 500;
 /// Most rows on a page.
 const MOST_ROWS: usize = 200;
+/// Most names, tags or fields in one request.
+const MOST_NAMES: usize = 200;
 /// Most conversations that a device may list in a sync.
 const MOST_HAVE: usize = 10_000;
 /// Most entries of one conversation in a page of a sync.
@@ -41,6 +56,11 @@ pub enum Request {
         seq: Seq,
         content: Box<entry::Content>,
     },
+    Sweep {
+        group: GroupId,
+        user: UserId,
+        from: Seq,
+    },
     History {
         conversation: ConversationId,
         range: HistoryRange,
@@ -51,6 +71,8 @@ pub enum Request {
         entries: usize,
     },
     ListConversations(PageOf),
+    GetConversation(ConversationId),
+    CountUnread,
     Read {
         conversation: ConversationId,
         seq: Seq,
@@ -70,76 +92,13 @@ pub enum Request {
     },
     PresenceQuery(Vec<UserId>),
     PresenceSubscribe(Vec<UserId>),
-    FindUsers(Vec<UserRef>),
-    UpdateProfile(Box<ProfileChange>),
-    SearchUsers {
-        by: Search,
-        text: String,
-    },
-    ListDevices,
-    RemoveDevice(String),
-    ListRoster(PageOf),
-    RequestFriend {
-        user: UserId,
-        ask: Box<Ask>,
-    },
-    AcceptFriend(UserId),
-    DeclineFriend {
-        user: UserId,
-        reason: String,
-    },
-    RemoveFriend(UserId),
-    Block {
-        user: UserId,
-        blocked: bool,
-    },
-    UpdateContact {
-        user: UserId,
-        change: Box<ContactChange>,
-    },
-    CreateGroup(Box<NewGroup>),
-    GetGroup(GroupRef),
-    UpdateGroup {
-        group: GroupId,
-        change: Box<GroupChange>,
-    },
-    DismissGroup(GroupId),
-    AddMembers {
-        group: GroupId,
-        users: Vec<UserId>,
-    },
-    RemoveMembers {
-        group: GroupId,
-        users: Vec<UserId>,
-    },
-    JoinGroup(GroupId),
-    LeaveGroup(GroupId),
-    ListMembers {
-        group: GroupId,
-        page: PageOf,
-    },
-    ListGroups(PageOf),
-    UpdateMember {
-        group: GroupId,
-        user: UserId,
-        change: Box<MemberChange>,
-    },
-    TransferGroup {
-        group: GroupId,
-        user: UserId,
-    },
-    BlockMembers {
-        group: GroupId,
-        users: Vec<UserId>,
-        blocked: bool,
-    },
-    SearchGroups {
-        beginning: String,
-        page: PageOf,
-    },
-    /// `None` ends pushes to the device.
-    BindPush(Option<Box<Binding>>),
-    SetBadge(u32),
+    Users(UserRequest),
+    Roster(RosterRequest),
+    Groups(GroupRequest),
+    Joining(JoinRequest),
+    Board(BoardRequest),
+    Files(FileRequest),
+    Push(PushRequest),
 }
 
 /// Which page of a list.
@@ -159,9 +118,12 @@ impl Request {
             Self::Send(..) => "send",
             Self::Recall { .. } => "recall",
             Self::Edit { .. } => "edit",
+            Self::Sweep { .. } => "sweep_messages",
             Self::History { .. } => "history",
             Self::Sync { .. } => "sync",
             Self::ListConversations(_) => "list_conversations",
+            Self::GetConversation(_) => "get_conversation",
+            Self::CountUnread => "count_unread",
             Self::Read { .. } => "read",
             Self::UpdateConversation { .. } => "update_conversation",
             Self::DeleteConversation(_) => "delete_conversation",
@@ -169,54 +131,28 @@ impl Request {
             Self::Typing { .. } => "typing",
             Self::PresenceQuery(_) => "presence_query",
             Self::PresenceSubscribe(_) => "presence_subscribe",
-            Self::FindUsers(_) => "find_users",
-            Self::UpdateProfile(_) => "update_profile",
-            Self::SearchUsers { .. } => "search_users",
-            Self::ListDevices => "list_devices",
-            Self::RemoveDevice(_) => "remove_device",
-            Self::ListRoster(_) => "list_roster",
-            Self::RequestFriend { .. } => "request_friend",
-            Self::AcceptFriend(_) => "accept_friend",
-            Self::DeclineFriend { .. } => "decline_friend",
-            Self::RemoveFriend(_) => "remove_friend",
-            Self::Block { .. } => "block",
-            Self::UpdateContact { .. } => "update_contact",
-            Self::CreateGroup(_) => "create_group",
-            Self::GetGroup(_) => "get_group",
-            Self::UpdateGroup { .. } => "update_group",
-            Self::DismissGroup(_) => "dismiss_group",
-            Self::AddMembers { .. } => "add_members",
-            Self::RemoveMembers { .. } => "remove_members",
-            Self::JoinGroup(_) => "join_group",
-            Self::LeaveGroup(_) => "leave_group",
-            Self::ListMembers { .. } => "list_members",
-            Self::ListGroups(_) => "list_groups",
-            Self::UpdateMember { .. } => "update_member",
-            Self::TransferGroup { .. } => "transfer_group",
-            Self::BlockMembers { .. } => "block_members",
-            Self::SearchGroups { .. } => "search_groups",
-            Self::BindPush(_) => "bind_push",
-            Self::SetBadge(_) => "set_badge",
+            Self::Users(request) => request.name(),
+            Self::Roster(request) => request.name(),
+            Self::Groups(request) => request.name(),
+            Self::Joining(request) => request.name(),
+            Self::Board(request) => request.name(),
+            Self::Files(request) => request.name(),
+            Self::Push(request) => request.name(),
         }
     }
 
     /// Whether the answer may be as large as a frame.
     #[must_use]
     pub fn asks_for_a_page(&self) -> bool {
-        matches!(
-            self,
-            Self::History { .. }
-                | Self::Sync { .. }
-                | Self::ListConversations(_)
-                | Self::Receipts { .. }
-                | Self::FindUsers(_)
-                | Self::SearchUsers { .. }
-                | Self::ListDevices
-                | Self::ListRoster(_)
-                | Self::ListMembers { .. }
-                | Self::ListGroups(_)
-                | Self::SearchGroups { .. }
-        )
+        match self {
+            Self::History { .. } | Self::Sync { .. } | Self::ListConversations(_) | Self::Receipts { .. } => true,
+            Self::Users(request) => request.asks_for_a_page(),
+            Self::Roster(request) => request.asks_for_a_page(),
+            Self::Groups(request) => request.asks_for_a_page(),
+            Self::Joining(request) => request.asks_for_a_page(),
+            Self::Board(request) => request.asks_for_a_page(),
+            _ => false,
+        }
     }
 
     /// Reads a request out of a frame.
@@ -242,6 +178,9 @@ impl Request {
                 seq: seq(edit.seq)?,
                 content: Box::new(content(edit.content)?),
             },
+            Body::SweepMessages(sweep) => {
+                Self::Sweep { group: group(sweep.group)?, user: user(sweep.user)?, from: Seq(sweep.from_seq) }
+            }
             Body::History(history) => Self::History {
                 conversation: conversation(history.conversation.as_ref())?,
                 range: HistoryRange {
@@ -256,6 +195,8 @@ impl Request {
                 entries: limit(sync.entries, 20, MOST_SYNC_ENTRIES),
             },
             Body::ListConversations(list) => Self::ListConversations(page(list.cursor, list.limit, MOST_ROWS)),
+            Body::GetConversation(get) => Self::GetConversation(conversation(get.conversation.as_ref())?),
+            Body::CountUnread(_) => Self::CountUnread,
             Body::Read(read) => {
                 Self::Read { conversation: conversation(read.conversation.as_ref())?, seq: seq(read.seq)? }
             }
@@ -278,83 +219,65 @@ impl Request {
             }
             Body::PresenceQuery(query) => Self::PresenceQuery(users(&query.users, MOST_USERS)?),
             Body::PresenceSubscribe(subscribe) => Self::PresenceSubscribe(users(&subscribe.users, MOST_USERS)?),
-            Body::FindUsers(find) => Self::FindUsers(user_refs(&find.ids, find.uids)?),
-            Body::UpdateProfile(update) => Self::UpdateProfile(Box::new(ProfileChange {
-                name: update.name,
-                avatar: update.avatar,
-                gender: update.gender,
-                signature: update.signature,
-                extension: update.extension,
-                ..ProfileChange::default()
-            })),
-            Body::SearchUsers(search) => Self::SearchUsers { by: searched_by(search.by)?, text: search.text },
-            Body::ListDevices(_) => Self::ListDevices,
-            Body::RemoveDevice(remove) => Self::RemoveDevice(remove.id),
-            Body::ListRoster(list) => Self::ListRoster(page(list.cursor, list.limit, MOST_ROWS)),
-            Body::RequestFriend(request) => {
-                let wire::RequestFriend { user: of, reason, remark, answer } = request;
-                Self::RequestFriend { user: user(of)?, ask: Box::new(Ask { reason, remark, answer }) }
-            }
-            Body::AnswerFriend(answer) if answer.accept => Self::AcceptFriend(user(answer.user)?),
-            Body::AnswerFriend(answer) => Self::DeclineFriend { user: user(answer.user)?, reason: answer.reason },
-            Body::UpdateContact(update) => {
-                let (remark, extension) = (update.remark, update.extension);
-                let change = ContactChange { remark, extension, ..ContactChange::default() };
-                Self::UpdateContact { user: user(update.user)?, change: Box::new(change) }
-            }
-            Body::RemoveFriend(remove) => Self::RemoveFriend(user(remove.user)?),
-            Body::Block(block) => Self::Block { user: user(block.user)?, blocked: block.blocked },
-            Body::CreateGroup(create) => Self::CreateGroup(Box::new(new_group(create)?)),
-            Body::GetGroup(get) => Self::GetGroup(group_ref(get)?),
-            Body::UpdateGroup(update) => Self::UpdateGroup {
-                group: group(update.id)?,
-                change: Box::new(GroupChange {
-                    name: update.name,
-                    avatar: update.avatar,
-                    introduction: update.introduction,
-                    announcement: update.announcement,
-                    muted_until: update.muted_until,
-                    members_may_invite: update.members_may_invite,
-                    members_may_edit: update.members_may_edit,
-                    history_visible: update.history_visible,
-                    ..GroupChange::default()
-                }),
-            },
-            Body::DismissGroup(dismiss) => Self::DismissGroup(group(dismiss.id)?),
-            Body::AddMembers(add) => {
-                Self::AddMembers { group: group(add.id)?, users: users(&add.users, MOST_MEMBERS)? }
-            }
-            Body::RemoveMembers(remove) => {
-                Self::RemoveMembers { group: group(remove.id)?, users: users(&remove.users, MOST_MEMBERS)? }
-            }
-            Body::JoinGroup(join) => Self::JoinGroup(group(join.id)?),
-            Body::LeaveGroup(leave) => Self::LeaveGroup(group(leave.id)?),
-            Body::ListMembers(list) => {
-                Self::ListMembers { group: group(list.id)?, page: page(list.cursor, list.limit, MOST_MEMBERS) }
-            }
-            Body::ListGroups(list) => Self::ListGroups(page(list.cursor, list.limit, MOST_ROWS)),
-            Body::UpdateMember(update) => Self::UpdateMember {
-                group: group(update.group)?,
-                user: user(update.user)?,
-                change: Box::new(MemberChange {
-                    role: update.role.map(role).transpose()?,
-                    card: update.card,
-                    muted_until: update.muted_until,
-                    ..MemberChange::default()
-                }),
-            },
-            Body::TransferGroup(to) => Self::TransferGroup { group: group(to.id)?, user: user(to.user)? },
-            Body::BlockMembers(block) => {
-                let (group, users) = (group(block.id)?, users(&block.users, MOST_MEMBERS)?);
-                Self::BlockMembers { group, users, blocked: block.blocked }
-            }
-            Body::SearchGroups(search) => {
-                let page = page(search.cursor, search.limit, MOST_ROWS);
-                Self::SearchGroups { beginning: search.beginning, page }
-            }
-            Body::BindPush(bind) if bind.token.is_empty() => Self::BindPush(None),
-            Body::BindPush(bind) => Self::BindPush(Some(Box::new(binding(bind)?))),
-            Body::SetBadge(set) => Self::SetBadge(set.badge),
+            Body::FindUsers(_)
+            | Body::SearchUsers(_)
+            | Body::GetProfile(_)
+            | Body::UpdateProfile(_)
+            | Body::GetSettings(_)
+            | Body::UpdateSettings(_)
+            | Body::ChangePassword(_)
+            | Body::ListDevices(_)
+            | Body::RemoveDevice(_) => Self::Users(UserRequest::parse(body)?),
+            Body::ListRoster(_)
+            | Body::RequestFriend(_)
+            | Body::AnswerFriend(_)
+            | Body::ListFriendRequests(_)
+            | Body::UpdateContact(_)
+            | Body::RemoveFriend(_)
+            | Body::Block(_)
+            | Body::ListFriendGroups(_)
+            | Body::AddFriendGroups(_)
+            | Body::DeleteFriendGroups(_) => Self::Roster(RosterRequest::parse(body)?),
+            Body::CreateGroup(_)
+            | Body::GetGroup(_)
+            | Body::UpdateGroup(_)
+            | Body::DismissGroup(_)
+            | Body::UpgradeGroup(_)
+            | Body::AddMembers(_)
+            | Body::RemoveMembers(_)
+            | Body::JoinGroup(_)
+            | Body::LeaveGroup(_)
+            | Body::ListGroups(_)
+            | Body::SearchGroups(_)
+            | Body::ListMembers(_)
+            | Body::FindMembers(_)
+            | Body::UpdateMember(_)
+            | Body::TransferGroup(_)
+            | Body::BlockMembers(_)
+            | Body::ListBlocked(_)
+            | Body::CountRoom(_) => Self::Groups(GroupRequest::parse(body)?),
+            Body::ApplyToGroup(_)
+            | Body::ListApplications(_)
+            | Body::AnswerApplication(_)
+            | Body::InviteToGroup(_)
+            | Body::ListInvitations(_)
+            | Body::AnswerInvitation(_)
+            | Body::GetJoinCode(_)
+            | Body::JoinByCode(_) => Self::Joining(JoinRequest::parse(body)?),
+            Body::Announce(_)
+            | Body::ListAnnouncements(_)
+            | Body::RemoveAnnouncement(_)
+            | Body::ShareFile(_)
+            | Body::ListSharedFiles(_)
+            | Body::RenameSharedFile(_)
+            | Body::RemoveSharedFiles(_) => Self::Board(BoardRequest::parse(body)?),
+            Body::GetUpload(_) | Body::GetFileLink(_) | Body::ForwardFile(_) => Self::Files(FileRequest::parse(body)?),
+            Body::BindPush(_)
+            | Body::SetBadge(_)
+            | Body::ListPushTags(_)
+            | Body::AddPushTags(_)
+            | Body::RemovePushTags(_)
+            | Body::SetPushAlias(_) => Self::Push(PushRequest::parse(body)?),
             Body::Hello(_) | Body::Resume(_) => {
                 return Err(coded(wire::error::Code::Invalid, "this connection is logged in already"));
             }
@@ -372,28 +295,46 @@ impl Request {
             | Body::SendAck(_)
             | Body::Push(_)
             | Body::HistoryPage(_)
+            | Body::Swept(_)
             | Body::SyncPage(_)
             | Body::ConversationPage(_)
+            | Body::Conversation(_)
+            | Body::UnreadCount(_)
             | Body::Receipt(_)
             | Body::ReceiptList(_)
             | Body::PresenceList(_)
             | Body::UserList(_)
+            | Body::Profile(_)
+            | Body::Settings(_)
             | Body::DeviceList(_)
             | Body::RosterPage(_)
+            | Body::FriendRequestPage(_)
+            | Body::FriendGroupList(_)
             | Body::Group(_)
             | Body::MemberPage(_)
-            | Body::GroupPage(_) => return Err(coded(wire::error::Code::Unsupported, "this is no request")),
+            | Body::GroupPage(_)
+            | Body::RoomCount(_)
+            | Body::BlockedPage(_)
+            | Body::Applied(_)
+            | Body::ApplicationPage(_)
+            | Body::InvitedList(_)
+            | Body::InvitationPage(_)
+            | Body::JoinCode(_)
+            | Body::Announcement(_)
+            | Body::AnnouncementList(_)
+            | Body::SharedFile(_)
+            | Body::SharedFileList(_)
+            | Body::PushTagList(_)
+            | Body::Upload(_)
+            | Body::FileLink(_)
+            | Body::FileShare(_) => return Err(no_request()),
         })
     }
 }
 
-fn searched_by(by: i32) -> Result<Search, wire::Error> {
-    match wire::search_users::By::try_from(by) {
-        Ok(wire::search_users::By::Name) => Ok(Search::Name),
-        Ok(wire::search_users::By::Mobile) => Ok(Search::Mobile),
-        Ok(wire::search_users::By::Email) => Ok(Search::Email),
-        Err(_) => Err(invalid("by", "is no such choice")),
-    }
+/// What the gateway says, and no client.
+fn no_request() -> wire::Error {
+    coded(wire::error::Code::Unsupported, "this is no request")
 }
 
 fn conversation(id: Option<&entry::ConversationId>) -> Result<ConversationId, wire::Error> {
@@ -409,23 +350,8 @@ fn content(content: Option<entry::Content>) -> Result<entry::Content, wire::Erro
 }
 
 /// The record and the contract have the same numbers.
-fn binding(bind: wire::BindPush) -> Result<Binding, wire::Error> {
-    let provider = PushProvider::try_from(bind.provider).map_err(|_| invalid("provider", "is no such choice"))?;
-    Ok(Binding { provider, token: bind.token, channel: bind.channel })
-}
-
-/// The record and the contract have the same numbers.
 fn mute(number: i32) -> Result<Mute, wire::Error> {
     Mute::try_from(number).map_err(|_| invalid("mute", "is no such choice"))
-}
-
-/// A role that can be given; ownership is handed over in another way.
-fn role(number: i32) -> Result<Role, wire::Error> {
-    match wire::GroupRole::try_from(number) {
-        Ok(wire::GroupRole::Member) => Ok(Role::Member),
-        Ok(wire::GroupRole::Admin) => Ok(Role::Admin),
-        Ok(wire::GroupRole::None | wire::GroupRole::Owner) | Err(_) => Err(invalid("role", "must be MEMBER or ADMIN")),
-    }
 }
 
 fn seq(seq: u64) -> Result<Seq, wire::Error> {
@@ -447,32 +373,17 @@ fn users(ids: &[u64], most: usize) -> Result<Vec<UserId>, wire::Error> {
     Ok(ids.iter().copied().map(UserId).collect())
 }
 
-fn user_refs(ids: &[u64], uids: Vec<String>) -> Result<Vec<UserRef>, wire::Error> {
-    if ids.len() + uids.len() > MOST_USERS {
-        return Err(invalid("ids", &format!("names at most {MOST_USERS} users")));
-    }
-    Ok(ids.iter().map(|id| UserRef::Id(UserId(*id))).chain(uids.into_iter().map(UserRef::Uid)).collect())
-}
-
-fn group_ref(get: wire::GetGroup) -> Result<GroupRef, wire::Error> {
-    match (get.id, get.gid) {
+fn group_ref(id: u64, gid: String) -> Result<GroupRef, wire::Error> {
+    match (id, gid) {
         (0, gid) if gid.is_empty() => Err(invalid("id", "is missing")),
         (0, gid) => Ok(GroupRef::Gid(gid)),
         (id, _) => Ok(GroupRef::Id(GroupId(id))),
     }
 }
 
-fn new_group(create: wire::CreateGroup) -> Result<NewGroup, wire::Error> {
-    let members = users(&create.members, MOST_MEMBERS)?;
-    Ok(NewGroup {
-        gid: Some(create.gid).filter(|gid| !gid.is_empty()),
-        name: create.name,
-        avatar: create.avatar,
-        introduction: create.introduction,
-        owner_is_member: true,
-        members: members.into_iter().map(|user| (user, domain::record::Role::Member)).collect(),
-        ..NewGroup::default()
-    })
+/// A list that is not too long.
+fn at_most<T>(field: &str, list: Vec<T>, most: usize) -> Result<Vec<T>, wire::Error> {
+    if list.len() > most { Err(invalid(field, &format!("holds at most {most}"))) } else { Ok(list) }
 }
 
 fn have(held: &[wire::Have]) -> Result<HashMap<ConversationId, Have>, wire::Error> {

@@ -5,7 +5,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use domain::files::{Size, Ticket};
+use domain::files::{Size, Ticket, paths};
 use domain::record::FileKind;
 use domain::{GroupId, GroupRef};
 use serde::{Deserialize, Serialize};
@@ -184,7 +184,7 @@ async fn redirect(cx: &Cx, share: &str, image_type: Option<u64>) -> Reply<Respon
         Some(_) => return Err(Error::parameter("image_type: must be 1 (as uploaded), 2 (thumbnail) or 3 (cover)")),
     };
     let link = cx.domain.files.link(&cx.caller, share, size).await?;
-    let url = format!("{}/media/{}/{link}", base_url(&cx.config, &cx.call), cx.caller.app());
+    let url = base_url(&cx.config, &cx.call) + &paths::link(cx.caller.app(), &link);
     let location = HeaderValue::from_str(&url).map_err(|_| Error::parameter("host: is not one"))?;
     let mut response = answer::empty();
     *response.status_mut() = StatusCode::FOUND;
@@ -213,11 +213,11 @@ fn kind_of(file_type: u64) -> Reply<FileKind> {
 }
 
 fn chat_url(cx: &Cx, share: &str) -> String {
-    format!("{}/file/download/chat?file_sign={share}", base_url(&cx.config, &cx.call))
+    base_url(&cx.config, &cx.call) + &paths::chat(share)
 }
 
 fn avatar_url(cx: &Cx, share: &str) -> String {
-    format!("{}/file/download/avatar?object_name={share}", base_url(&cx.config, &cx.call))
+    base_url(&cx.config, &cx.call) + &paths::avatar(share)
 }
 
 fn upload(cx: &Cx, ticket: Ticket, download_url: String) -> Upload {
@@ -229,6 +229,6 @@ fn upload(cx: &Cx, ticket: Ticket, download_url: String) -> Upload {
         policy: policy.to_owned(),
         signature: signature.to_owned(),
     };
-    let upload_url = format!("{}/media/{}", base_url(&cx.config, &cx.call), cx.caller.app());
+    let upload_url = base_url(&cx.config, &cx.call) + &paths::upload(cx.caller.app());
     Upload { download_url, oss_body_param: fields, upload_method: "POST", upload_url }
 }

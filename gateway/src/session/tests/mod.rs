@@ -1,6 +1,7 @@
 //! The rules of a connection, in virtual time.
 
 mod anything;
+mod every;
 mod lifecycle;
 mod logins;
 mod order;
@@ -21,6 +22,7 @@ use super::*;
 use crate::config::Rate;
 use crate::encode;
 use crate::registry::Hub;
+use every::{every_request, typing};
 
 const USER: UserId = UserId(7);
 const PEER: UserId = UserId(9);
@@ -174,12 +176,16 @@ fn conversation() -> ConversationId {
     ConversationId::direct(USER, PEER)
 }
 
-fn send(client_msg_id: &str) -> Body {
+fn content() -> entry::Content {
     let kind = entry::content::Kind::Text(entry::Text { text: "hello".into() });
+    entry::Content { kind: Some(kind), ..entry::Content::default() }
+}
+
+fn send(client_msg_id: &str) -> Body {
     Body::Send(wire::Send {
         conversation: Some(conversation().to_wire()),
         client_msg_id: client_msg_id.into(),
-        content: Some(entry::Content { kind: Some(kind), ..entry::Content::default() }),
+        content: Some(content()),
         online_only: false,
     })
 }
