@@ -12,6 +12,7 @@ use crate::conversations::ConversationId;
 use crate::driver::{self, Command};
 use crate::error::{Error, Result};
 use crate::event::{Cursor, Event};
+use crate::network::Network;
 use crate::options::Options;
 
 /// Uids remembered with their user ids.
@@ -46,6 +47,9 @@ struct Shared {
     cursors: Mutex<HashMap<ConversationId, Cursor>>,
     me: OnceLock<Me>,
     uids: Mutex<HashMap<String, u64>>,
+    network: Network,
+    /// Address of the REST service.
+    files: Option<String>,
 }
 
 /// Asks something and takes the one kind of answer that fits.
@@ -81,6 +85,8 @@ impl Client {
     /// Must be called within a tokio runtime.
     pub fn start(options: Options) -> Result<Self> {
         options.check()?;
+        let network = options.network.clone().map_or_else(|| Network::new(&options.trust), Ok)?;
+        let options = Options { network: Some(network.clone()), ..options };
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (event_queue, events) = mpsc::channel(options.limits.event_queue);
         let cursors = options.cursors.iter().map(|&cursor| (cursor.conversation, cursor)).collect();
@@ -91,6 +97,8 @@ impl Client {
             cursors: Mutex::new(cursors),
             me: OnceLock::new(),
             uids: Mutex::default(),
+            network,
+            files: options.files,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -161,6 +169,15 @@ impl Client {
         }
         uids.insert(uid.to_owned(), user);
         Ok(user)
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.shared.network
+    }
+
+    /// Address of the REST service.
+    pub(crate) fn files(&self) -> Option<&str> {
+        self.shared.files.as_deref()
     }
 
     /// Asks something, to be answered later.

@@ -2,13 +2,16 @@
 
 use proto::entry::{self, Entry, conversation_id::Kind};
 use proto::wire::frame::Body;
-use proto::wire::{self, DeleteConversation, ListConversations, Read, Receipts, Typing, UpdateConversation};
+use proto::wire::{
+    self, CountUnread, DeleteConversation, GetConversation, ListConversations, Read, Receipts, Typing,
+    UpdateConversation,
+};
 
 /// How much of a conversation its user wants to hear.
 pub use proto::wire::Mute;
 
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::page::Page;
 
 /// Names one conversation. Absolute: every member sees the same value.
@@ -164,6 +167,18 @@ impl Client {
         let body = Body::ListConversations(ListConversations { cursor, limit });
         let page = answer!(self, body, ConversationPage);
         Ok(Page::new(page.conversations.into_iter().filter_map(Conversation::from_wire), page.next))
+    }
+
+    /// One of the caller's conversations, without a name.
+    pub async fn conversation(&self, conversation: ConversationId) -> Result<Conversation> {
+        let body = Body::GetConversation(GetConversation { conversation: Some(conversation.to_wire()) });
+        let found = Conversation::from_wire(answer!(self, body, Conversation));
+        found.ok_or_else(|| Error::Protocol("a conversation without an id".to_owned()))
+    }
+
+    /// How many messages the caller has not read, over all conversations that are not muted altogether: what an app's icon shows.
+    pub async fn unread_count(&self) -> Result<u64> {
+        Ok(answer!(self, Body::CountUnread(CountUnread {}), UnreadCount).count)
     }
 
     /// Marks everything up to `seq` as read. Never goes back. The other members and the caller's other devices learn of it.

@@ -104,6 +104,57 @@
 //! # }
 //! ```
 //!
+//! Who may not just join asks, and whoever leads the group answers:
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::{Applied, GroupChange, JoinPolicy, RequestStatus};
+//!
+//! if client.apply_to_group(7, "I read a lot").await? == Applied::Waits {
+//!     println!("a notice will tell");
+//! }
+//! // In a group of one's own:
+//! let ask_first = GroupChange { join_policy: Some(JoinPolicy::Approval), ..Default::default() };
+//! client.update_group(8, ask_first).await?;
+//! for one in client.applications(&[8], None, 0).await?.items {
+//!     if one.status == RequestStatus::Pending {
+//!         client.accept_application(one.group, one.user.id, "welcome").await?;
+//!     }
+//! }
+//! let invited = client.invite_to_group(8, &[42], "join us").await?;
+//! println!("{invited:?}; or show {} as a QR code", client.join_code(8).await?.text);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Files
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client, bytes: Vec<u8>) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::content::{self, Image, Kind};
+//! use linnet_sdk::{FileFor, FileKind, FileSize, Target};
+//!
+//! // `Options::files` says where the REST service is.
+//! let bob = client.conversation_with(Target::Uid("bob".to_owned())).await?;
+//! let picture = client.upload(FileFor::Conversation(bob, FileKind::Image), "cat.png", bytes).await?;
+//! let image = Image { media: Some(picture.media()), ..Default::default() };
+//! client.send(bob, content::of(Kind::Image(image))).await?;
+//! // At the other end:
+//! let small = client.download(&picture.url, FileSize::Thumbnail, 1 << 20).await?;
+//! println!("{} bytes", small.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Settings
+//! ```no_run
+//! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
+//! use linnet_sdk::{FriendPolicy, SettingsChange};
+//!
+//! let change = SettingsChange { friend_policy: Some(FriendPolicy::Confirm), ..Default::default() };
+//! println!("{:?}", client.update_settings(change).await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Roster and presence
 //! ```no_run
 //! # async fn example(client: linnet_sdk::Client) -> linnet_sdk::Result<()> {
@@ -122,17 +173,23 @@
 //! ```
 //!
 //! # What is where
-//! Calls are in the module of their noun (`messages`, `conversations`, `groups`, `roster`, `users`, `presence`).
+//! Calls are in the module of their noun (`messages`, `conversations`, `groups`, `joining`, `board`, `roster`, `users`, `account`, `files`,
+//! `push`, `presence`).
 //! `session` decides everything and does no I/O; `driver` carries its decisions out over a connection from `wire`.
 
 #[macro_use]
 mod client;
+mod account;
+mod board;
 pub mod content;
 mod conversations;
 mod driver;
 mod error;
 mod event;
+mod files;
 mod groups;
+mod http;
+mod joining;
 mod messages;
 mod network;
 mod options;
@@ -144,16 +201,22 @@ mod session;
 mod users;
 mod wire;
 
+pub use self::account::{FriendPolicy, Profile, Settings, SettingsChange};
+pub use self::board::{Announcement, NewSharedFile, SharedFile};
 pub use self::client::{Client, Events, Me};
 pub use self::conversations::{Conversation, ConversationChange, ConversationId, Mute, Receipt};
 pub use self::error::{Error, Result};
 pub use self::event::{Cursor, Delivered, Event, KickReason};
-pub use self::groups::{Group, GroupChange, Member, MemberChange, NewGroup, Role};
+pub use self::files::{FileFor, FileKind, FileSize, Uploaded};
+pub use self::groups::{
+    Blocked, CustomField, Group, GroupChange, GroupKind, JoinPolicy, Member, MemberChange, NewGroup, Role,
+};
+pub use self::joining::{Application, Applied, Invitation, Invited, JoinCode};
 pub use self::messages::{HistoryPage, Outgoing, Pending, Range, Sent, Target};
 pub use self::network::{Network, Trust};
 pub use self::options::{Limits, Options, Transport};
 pub use self::page::Page;
 pub use self::presence::{Platform, Presence};
 pub use self::push::PushProvider;
-pub use self::roster::{Contact, ContactChange, FriendRequest, Relation};
+pub use self::roster::{Contact, ContactChange, FriendGroup, FriendRequest, ReceivedRequest, Relation, RequestStatus};
 pub use self::users::{Device, Gender, ProfileChange, Search, User};

@@ -2,7 +2,7 @@
 
 use proto::entry::Entry;
 use proto::wire::frame::Body;
-use proto::wire::{Edit, History, Recall, Send, SendAck};
+use proto::wire::{Edit, History, Recall, Send, SendAck, SweepMessages};
 use rand::Rng;
 use tokio::sync::oneshot;
 
@@ -178,6 +178,20 @@ impl Client {
     /// Withdraws a message: one's own, or, as a group's owner or admin, anyone's.
     pub async fn recall(&self, conversation: ConversationId, seq: u64) -> Result<()> {
         self.ask_ok(Body::Recall(Recall { conversation: Some(conversation.to_wire()), seq })).await
+    }
+
+    /// Withdraws what one member said in a group, the newest first: for its owner and admins. Answers how many messages were withdrawn,
+    /// once nothing older is left.
+    pub async fn sweep_messages(&self, group: u64, user: u64) -> Result<u64> {
+        let (mut recalled, mut from_seq) = (0, 0);
+        loop {
+            let swept = answer!(self, Body::SweepMessages(SweepMessages { group, user, from_seq }), Swept);
+            recalled += u64::from(swept.recalled);
+            from_seq = swept.next_seq;
+            if from_seq == 0 {
+                return Ok(recalled);
+            }
+        }
     }
 
     /// Replaces the content of one's own message.

@@ -30,6 +30,8 @@ pub struct Options {
     pub transport: Transport,
     /// Which servers to trust. Default: those that the public certificate authorities vouch for. Unused when `network` is given.
     pub trust: Trust,
+    /// Address of the REST service, `http://host:port` or `https://host`, where the bytes of files go. Default: none, and no files.
+    pub files: Option<String>,
     /// Shared between clients of one process, to save sockets and memory. Default: one of the client's own.
     pub network: Option<Network>,
     /// The user's token, as the app's server got it.
@@ -127,6 +129,7 @@ impl Options {
             quic_address: None,
             transport: Transport::default(),
             trust: Trust::default(),
+            files: None,
             network: None,
             token: token.into(),
             device_id: format!("{:016x}", rand::random::<u64>()),
@@ -147,6 +150,9 @@ impl Options {
         }
         if self.device_id.is_empty() || self.device_id.len() > 64 {
             return wrong("device_id takes 1 to 64 bytes");
+        }
+        if let Some(files) = &self.files {
+            crate::http::Service::parse(files)?;
         }
         let Limits { event_queue, max_pending, max_in_flight, ack_every, .. } = self.limits;
         if event_queue == 0 || max_pending == 0 || max_in_flight == 0 || ack_every == 0 {

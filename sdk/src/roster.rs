@@ -1,9 +1,16 @@
 //! The roster: contacts, requests and blocks.
 
 use proto::wire::frame::Body;
-use proto::wire::{self, AnswerFriend, Block, ListRoster, RemoveFriend, RequestFriend, UpdateContact};
+use proto::wire::{
+    self, AddFriendGroups, AnswerFriend, Block, DeleteFriendGroups, FriendGroupNames, ListFriendGroups,
+    ListFriendRequests, ListRoster, RemoveFriend, RequestFriend, UpdateContact,
+};
+
+/// What became of a request, an application or an invitation.
+pub use proto::wire::RequestStatus;
 
 use crate::client::Client;
+use crate::conversations::Mute;
 use crate::error::Result;
 use crate::page::{self, Page};
 use crate::users::User;
@@ -62,6 +69,44 @@ pub struct ContactChange {
     pub remark: Option<String>,
     /// The app's own.
     pub extension: Option<String>,
+    /// The groups of friends that they are in; all must exist.
+    pub groups: Option<Vec<String>>,
+    /// How much the caller wants to hear from them; it is the mute of their conversation.
+    pub mute: Option<Mute>,
+}
+
+/// Somebody's request to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedRequest {
+    /// Who asks.
+    pub user: User,
+    /// Why.
+    pub reason: String,
+    /// What became of it.
+    pub status: RequestStatus,
+    /// Unix milliseconds.
+    pub created: i64,
+    /// Unix milliseconds of the last change.
+    pub updated: i64,
+    /// Unix milliseconds; from then on it cannot be answered.
+    pub expires: i64,
+}
+
+impl From<wire::FriendRequestState> for ReceivedRequest {
+    fn from(wire: wire::FriendRequestState) -> Self {
+        let status = wire.status();
+        let wire::FriendRequestState { user, reason, created, updated, expires, .. } = wire;
+        Self { user: user.map(User::from).unwrap_or_default(), reason, status, created, updated, expires }
+    }
+}
+
+/// A group of the caller's friends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FriendGroup {
+    /// Its name, unique among the caller's.
+    pub name: String,
+    /// Unix milliseconds.
+    pub created: i64,
 }
 
 impl From<wire::Contact> for Contact {
@@ -103,8 +148,35 @@ impl Client {
 
     /// Changes what the caller notes about a contact.
     pub async fn update_contact(&self, user: u64, change: ContactChange) -> Result<()> {
-        let ContactChange { remark, extension } = change;
-        self.ask_ok(Body::UpdateContact(UpdateContact { user, remark, extension })).await
+        let ContactChange { remark, extension, groups, mute } = change;
+        let groups = groups.map(|names| FriendGroupNames { names });
+        let update = UpdateContact { user, remark, extension, groups, mute: mute.map(i32::from) };
+        self.ask_ok(Body::UpdateContact(update)).await
+    }
+
+    /// Requests to the caller by the asker's id, answered ones among them for a while. `limit` is 1 to 200, 0 means 100.
+    pub async fn friend_requests(&self, cursor: Option<&[u8]>, limit: u32) -> Result<Page<ReceivedRequest>> {
+        let list = ListFriendRequests { cursor: page::cursor(cursor), limit };
+        let page = answer!(self, Body::ListFriendRequests(list), FriendRequestPage);
+        Ok(Page::new(page.requests.into_iter().map(ReceivedRequest::from), page.next))
+    }
+
+    /// The caller's groups of friends, by name.
+    pub async fn friend_groups(&self) -> Result<Vec<FriendGroup>> {
+        let list = answer!(self, Body::ListFriendGroups(ListFriendGroups {}), FriendGroupList);
+        Ok(list.groups.into_iter().map(|wire::FriendGroup { name, created }| FriendGroup { name, created }).collect())
+    }
+
+    /// Makes groups of friends and puts contacts into all of them. What exists already stays; who is no contact is passed over.
+    pub async fn add_friend_groups(&self, names: &[&str], users: &[u64]) -> Result<()> {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        self.ask_ok(Body::AddFriendGroups(AddFriendGroups { names, users: users.to_vec() })).await
+    }
+
+    /// Deletes groups of friends; the friends stay.
+    pub async fn delete_friend_groups(&self, names: &[&str]) -> Result<()> {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        self.ask_ok(Body::DeleteFriendGroups(DeleteFriendGroups { names })).await
     }
 
     /// Ends a friendship.

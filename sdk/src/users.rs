@@ -101,6 +101,18 @@ pub struct ProfileChange {
     pub signature: Option<String>,
     /// Public, the app's own.
     pub extension: Option<String>,
+    /// The app's own, for the caller alone.
+    pub private_extension: Option<String>,
+    /// Phone number.
+    pub mobile: Option<String>,
+    /// Mail address.
+    pub email: Option<String>,
+    /// Birthday, as the app writes it.
+    pub birth: Option<String>,
+    /// Where the caller is, as the app writes it.
+    pub location: Option<String>,
+    /// Language, as the app writes it.
+    pub language: Option<String>,
 }
 
 impl Client {
@@ -135,12 +147,24 @@ impl Client {
 
     /// Changes the caller's own profile.
     pub async fn update_profile(&self, change: ProfileChange) -> Result<()> {
-        let ProfileChange { name, avatar, gender, signature, extension } = change;
-        let gender = gender.map(|gender| match gender {
+        let gender = change.gender.map(|gender| match gender {
             Gender::Unknown => 0,
             Gender::Male => 1,
             Gender::Female => 2,
         });
-        self.ask_ok(Body::UpdateProfile(UpdateProfile { name, avatar, gender, signature, extension })).await
+        let update = UpdateProfile {
+            name: change.name,
+            avatar: change.avatar,
+            gender,
+            signature: change.signature,
+            extension: change.extension,
+            private_extension: change.private_extension,
+            mobile: change.mobile,
+            email: change.email,
+            birth: change.birth,
+            location: change.location,
+            language: change.language,
+        };
+        self.ask_ok(Body::UpdateProfile(update)).await
     }
 }

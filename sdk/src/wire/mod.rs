@@ -17,6 +17,7 @@ use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::race::{Lane, race};
+pub(crate) use self::tcp::dial;
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::options::{Options, Transport};

@@ -25,7 +25,7 @@ pub(super) async fn tls(network: &Network, address: &str, name: ServerName<'stat
 }
 
 /// Tries a name's addresses in turn.
-async fn dial(network: &Network, address: &str) -> io::Result<TcpStream> {
+pub(crate) async fn dial(network: &Network, address: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in tokio::net::lookup_host(address).await? {
         match dial_one(network, address).await {

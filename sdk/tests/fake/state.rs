@@ -313,10 +313,89 @@ fn plain_answer(command: &Body) -> Option<Body> {
         }),
         Body::GetGroup(get) => Body::Group(wire::Group { id: get.id, gid: get.gid.clone(), ..wire::Group::default() }),
         Body::ListGroups(_) | Body::SearchGroups(_) => Body::GroupPage(wire::GroupPage::default()),
+        Body::SweepMessages(_) => Body::Swept(wire::Swept { recalled: 3, next_seq: 0 }),
+        Body::GetConversation(get) => {
+            Body::Conversation(wire::Conversation { id: get.conversation, ..wire::Conversation::default() })
+        }
+        Body::CountUnread(_) => Body::UnreadCount(wire::UnreadCount { count: 4 }),
+        Body::GetProfile(_) => Body::Profile(wire::Profile { username: "al".to_owned(), ..wire::Profile::default() }),
+        Body::GetSettings(_) => Body::Settings(wire::Settings::default()),
+        Body::UpdateSettings(update) => Body::Settings(wire::Settings {
+            friend_policy: update.friend_policy.unwrap_or_default(),
+            ..wire::Settings::default()
+        }),
+        Body::ListFriendRequests(_) => Body::FriendRequestPage(wire::FriendRequestPage::default()),
+        Body::ListFriendGroups(_) => Body::FriendGroupList(wire::FriendGroupList {
+            groups: vec![wire::FriendGroup { name: "work".to_owned(), created: 1 }],
+        }),
+        Body::UpgradeGroup(upgrade) => {
+            let kind = wire::GroupKind::Super.into();
+            Body::Group(wire::Group { id: upgrade.id, kind, ..wire::Group::default() })
+        }
+        Body::JoinByCode(_) => Body::Group(wire::Group { id: 900, ..wire::Group::default() }),
+        Body::CountRoom(_) => Body::RoomCount(wire::RoomCount { sessions: 6 }),
+        Body::ListBlocked(_) => Body::BlockedPage(wire::BlockedPage {
+            blocked: vec![wire::Blocked { by: 1, ..wire::Blocked::default() }],
+            next: Bytes::new(),
+        }),
+        Body::FindMembers(find) => Body::MemberPage(wire::MemberPage {
+            members: find.users.iter().map(|_| wire::Member::default()).collect(),
+            next: Bytes::new(),
+        }),
+        Body::ApplyToGroup(apply) => {
+            Body::Applied(wire::Applied { outcome: wire::applied::Outcome::Waits.into(), group: apply.id })
+        }
+        Body::ListApplications(list) => Body::ApplicationPage(wire::ApplicationPage {
+            applications: list.groups.iter().map(|&group| wire::Application { group, ..Default::default() }).collect(),
+            next: Bytes::new(),
+            total: 1,
+        }),
+        Body::InviteToGroup(invite) => Body::InvitedList(wire::InvitedList {
+            invited: invite.users.iter().zip(1..).map(|(&user, outcome)| invited(user, outcome)).collect(),
+        }),
+        Body::ListInvitations(_) => Body::InvitationPage(wire::InvitationPage {
+            invitations: vec![wire::Invitation { group: 900, ..wire::Invitation::default() }],
+            next: Bytes::new(),
+            total: 1,
+        }),
+        Body::GetJoinCode(_) => Body::JoinCode(wire::JoinCode { text: "c0de".to_owned(), created: 1, expires: 2 }),
+        Body::Announce(announce) => Body::Announcement(wire::Announcement {
+            id: 1,
+            content: announce.content.clone(),
+            ..wire::Announcement::default()
+        }),
+        Body::ListAnnouncements(_) => Body::AnnouncementList(wire::AnnouncementList::default()),
+        Body::ShareFile(share) => {
+            Body::SharedFile(wire::SharedFile { id: 1, name: share.name.clone(), ..wire::SharedFile::default() })
+        }
+        Body::ListSharedFiles(_) => Body::SharedFileList(wire::SharedFileList::default()),
+        Body::ListPushTags(_) => Body::PushTagList(wire::PushTagList { tags: vec!["beta".to_owned()] }),
+        Body::GetUpload(_) => Body::Upload(wire::Upload {
+            ticket: "policy.signature".to_owned(),
+            share: "share".to_owned(),
+            path: "/media/1".to_owned(),
+            url_path: "/file?file_sign=share".to_owned(),
+        }),
+        Body::GetFileLink(link) => Body::FileLink(wire::FileLink { path: format!("/media/1/{}", link.share) }),
+        Body::ForwardFile(forward) => Body::FileShare(wire::FileShare {
+            share: format!("{}-again", forward.share),
+            url_path: format!("/file?file_sign={}-again", forward.share),
+        }),
         Body::ListMembers(_) => {
             Body::MemberPage(wire::MemberPage { members: Vec::new(), next: Bytes::from_static(b"more") })
         }
         Body::Recall(_)
+        | Body::ChangePassword(_)
+        | Body::AddFriendGroups(_)
+        | Body::DeleteFriendGroups(_)
+        | Body::AnswerApplication(_)
+        | Body::AnswerInvitation(_)
+        | Body::RemoveAnnouncement(_)
+        | Body::RenameSharedFile(_)
+        | Body::RemoveSharedFiles(_)
+        | Body::AddPushTags(_)
+        | Body::RemovePushTags(_)
+        | Body::SetPushAlias(_)
         | Body::BindPush(_)
         | Body::SetBadge(_)
         | Body::Edit(_)
@@ -341,6 +420,13 @@ fn plain_answer(command: &Body) -> Option<Body> {
         | Body::LeaveGroup(_) => Body::Ok(wire::Ok {}),
         _ => return None,
     })
+}
+
+/// One whose outcome is this number; a failure says why.
+fn invited(user: u64, outcome: i32) -> wire::Invited {
+    let failed = outcome == i32::from(wire::invited::Outcome::Failed);
+    let why = || wire::Error { code: Code::NotFound.into(), message: "no such user".to_owned(), ..Default::default() };
+    wire::Invited { user, outcome, error: failed.then(why) }
 }
 
 fn presences(users: &[u64]) -> wire::PresenceList {

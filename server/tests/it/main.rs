@@ -14,5 +14,6 @@ mod full_disk;
 mod harness;
 mod lifecycle;
 mod order;
+mod phones;
 mod push;
 mod rules;

@@ -60,6 +60,16 @@ impl AppServer {
         self.try_post(path, headers, body).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
+    /// The bytes that a call leads to, over redirections.
+    pub(crate) fn fetch(&self, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.call().unwrap_or_else(|error| panic!("{path}: {error}"));
+        response.body_mut().read_to_vec().unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
     /// A call without a body; there has to be an answer.
     pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         self.try_get(path, headers).unwrap_or_else(|error| panic!("{path}: {error}"))
