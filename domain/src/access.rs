@@ -13,6 +13,7 @@ use crate::groups::{BarredKey, GroupKey, MemberKey, role_in};
 use crate::ids::{AppNumber, ConversationId, GroupId, Seq, UserId};
 use crate::log::{EntryKey, HeadKey};
 use crate::roster::ContactKey;
+use crate::support::are_customer_and_supporter;
 use crate::tables;
 use crate::users::UserKey;
 
@@ -162,6 +163,7 @@ impl Access {
     }
 
     /// Whether a user may write to another. `known` says that the receiver needs no looking up.
+    /// Where only friends may, a customer and who serves the customer may too.
     ///
     /// # Errors
     /// `NotFound(User)`, `Denied(Blocked)`, `Denied(NotFriends)`.
@@ -183,7 +185,8 @@ impl Access {
         }
         let settings = self.settings(app).await?;
         let friends = contact.is_some_and(|contact| contact.relation() == store::Relation::Friend);
-        if settings.friends_only && !friends {
+        let may = !settings.friends_only || friends;
+        if !may && !are_customer_and_supporter(&self.store, app, [sender, receiver]).await? {
             return Err(Error::Denied(Denial::NotFriends));
         }
         Ok(())

@@ -28,6 +28,7 @@ use crate::users::Users;
 #[cfg(test)]
 pub(crate) use assign::AssignmentKey;
 pub use assign::Served;
+pub(crate) use assign::are_customer_and_supporter;
 #[cfg(test)]
 pub(crate) use customers::CustomerKey;
 

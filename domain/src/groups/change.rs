@@ -135,8 +135,9 @@ impl Groups {
 
     /// Ends a group. Nobody can write to it, join it or find it any more; who was a member keeps what was said.
     ///
-    /// One commit, whatever the group's size: the member rows stay, and the last entry tells the members. A public group then leaves the list
-    /// of those; a crash in between leaves a row there that readers pass over.
+    /// The end is one commit, whatever the group's size: the member rows stay, and the last entry of the log tells. A public group then leaves
+    /// the list of those; a crash in between leaves a row there that readers pass over. Each member gets a notice last, as one who is removed
+    /// does; whom a crash leaves without finds the entry in the log.
     ///
     /// # Errors
     /// `NotFound(Group)`, `Denied(NotMember)`, `Denied(NotOwner)`.
@@ -156,7 +157,10 @@ impl Groups {
             match self.write(caller, change, tip).await {
                 Err(error) if error.is_conflict() => tries.lost().await?,
                 Err(error) => return Err(error),
-                Ok(after) => return self.unpublish(caller.app(), &before, &after).await,
+                Ok(after) => {
+                    self.unpublish(caller.app(), &before, &after).await?;
+                    return self.tell_members(caller, &after, entry::tip::Kind::GroupDismissed).await;
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::ids::{AppNumber, GroupId, UserId};
 use crate::{page, tables};
 
 /// Rows that are read at a time where many are wanted.
-const ROWS_PER_READ: usize = 1_000;
+pub(super) const ROWS_PER_READ: usize = 1_000;
 
 /// A page, and how many there are on all pages.
 #[derive(Debug, Clone)]
@@ -138,7 +138,13 @@ impl Groups {
         Ok(record)
     }
 
-    async fn members_from(&self, app: AppNumber, group: GroupId, from: u64, limit: usize) -> Result<Vec<Member>> {
+    pub(super) async fn members_from(
+        &self,
+        app: AppNumber,
+        group: GroupId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Member>> {
         let scan = Scan::<MemberKey>::new(tables::group(app, group), limit).from(|rest| {
             rest.u64(from);
         });

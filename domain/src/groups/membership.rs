@@ -7,6 +7,7 @@ use proto::store::{GroupKind, JoinPolicy, Role};
 use proto::{entry, store};
 use storage::Batch;
 
+use super::members::ROWS_PER_READ;
 use super::{Change, Groups, MemberRow, Standing};
 use crate::caller::Caller;
 use crate::conversations::MembershipKey;
@@ -348,6 +349,25 @@ impl Groups {
         }
         let tip = entry::Tip { kind: kind as i32, users: vec![user.0], group: group.0, ..entry::Tip::default() };
         self.log.notice(caller.app_shared(), user, caller.user().unwrap_or_default(), tip).await
+    }
+
+    /// Tells every member of a group something about it, in their notices.
+    pub(super) async fn tell_members(
+        &self,
+        caller: &Caller,
+        group: &store::Group,
+        kind: entry::tip::Kind,
+    ) -> Result<()> {
+        let (app, id) = (caller.app(), GroupId(group.id));
+        let mut from = 0;
+        loop {
+            let members = self.members_from(app, id, from, ROWS_PER_READ).await?;
+            let Some(last) = members.last() else { return Ok(()) };
+            from = last.user + 1;
+            let tell =
+                |member: store::Member| self.tell(caller, UserId(member.user), kind, group, &group.name, Vec::new());
+            stream::iter(members.into_iter().map(tell)).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        }
     }
 
     /// The rows of those of these users who are members.

@@ -3,9 +3,9 @@
 use proto::store;
 use proto::store::Assignment;
 use rand::seq::IndexedRandom as _;
-use storage::{Batch, Home, Key, Rest, Table};
+use storage::{Batch, Home, Key, Rest, Scan, Store, Table};
 
-use super::Support;
+use super::{Support, SupporterKey};
 use crate::caller::Caller;
 use crate::error::Result;
 use crate::ids::{AppNumber, UserId};
@@ -40,6 +40,27 @@ pub struct Served {
     pub by: store::User,
     /// Whether the supporter is connected.
     pub online: bool,
+}
+
+/// Most desks of one user's that are looked at.
+const MOST_DESKS: usize = 100;
+
+/// Whether one of two users serves the other at some desk, now.
+pub(crate) async fn are_customer_and_supporter(store: &Store, app: AppNumber, two: [UserId; 2]) -> Result<bool> {
+    let [one, other] = two;
+    Ok(serves(store, app, one, other).await? || serves(store, app, other, one).await?)
+}
+
+async fn serves(store: &Store, app: AppNumber, supporter: UserId, customer: UserId) -> Result<bool> {
+    let scan = Scan::<AssignmentKey>::new(tables::user(app, customer), MOST_DESKS);
+    for row in store.scan(scan).await?.into_iter().filter(|row| row.record.supporter == supporter.0) {
+        // The key ends with the desk's id. Whoever serves there no more has lost the right with the place.
+        let Some(desk) = row.rest.last_chunk().map(|bytes| u64::from_be_bytes(*bytes)) else { continue };
+        if store.get(&SupporterKey { app, store: desk, user: supporter }).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Support {

@@ -3,7 +3,7 @@
 use crate::world::{World, id};
 use domain::presence::Opening;
 use domain::record::{AppSettings, Profile};
-use domain::{BootId, Caller, Config, Denial, Error, Noun, SessionId, UserId};
+use domain::{BootId, Caller, Config, ConversationId, Denial, Error, Noun, SessionId, UserId};
 
 /// Connects a user.
 async fn connect(world: &World, user: &Caller, session: u64) {
@@ -108,4 +108,23 @@ async fn only_the_app_makes_desks_and_within_limits() {
     let again = support.create_store(&world.server, "again").await.unwrap();
     assert_ne!(again.id, store, "no desk gets the number of another");
     assert!(support.supporters(&world.server, again.id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn where_friends_only_talk_customers_and_who_serves_them_do_too() {
+    let settings = AppSettings { friends_only: true, ..AppSettings::default() };
+    let world = World::with(settings, Config::default()).await;
+    let (agent, other, customer) = (world.user("agent").await, world.user("other").await, world.user("customer").await);
+    let desk = desk(&world, &[&agent]).await;
+    let between = ConversationId::direct(id(&agent), id(&customer));
+    let refused = |outcome| matches!(outcome, Err(Error::Denied(Denial::NotFriends)));
+    assert!(refused(world.send(&customer, between, "1", "hello?").await), "nobody serves the customer yet");
+    assert_eq!(served_by(&world, &customer, desk).await.unwrap().0, id(&agent));
+    world.send(&customer, between, "2", "hello?").await.unwrap();
+    world.send(&agent, between, "1", "hello!").await.unwrap();
+    assert!(world.domain.roster.may_message(&world.server, id(&agent), id(&customer)).await.unwrap());
+    let aside = ConversationId::direct(id(&other), id(&customer));
+    assert!(refused(world.send(&other, aside, "1", "psst").await));
+    world.domain.support.remove_supporter(&world.server, desk, id(&agent)).await.unwrap();
+    assert!(refused(world.send(&agent, between, "2", "still here?").await), "who serves no more is like any other");
 }
