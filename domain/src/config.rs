@@ -64,8 +64,14 @@ pub struct Config {
     /// Longest that a text left under a code may wait to be taken. Default 10m.
     #[serde(with = "duration")]
     pub handover_window: Duration,
-    /// Passwords that are hashed at the same time. Default 4. Worst case: 19 MiB and one core for each.
+    /// Passwords that are hashed at the same time. Default 4. Worst case: `password_memory` and one core for each.
     pub password_hashes: usize,
+    /// Memory that hashing one password takes, 8 KiB to 1 GiB. Default 19 MiB. Less lets who has stolen the hashes guess faster.
+    ///
+    /// Passwords that were hashed before keep what they cost then.
+    pub password_memory: ByteSize,
+    /// How often hashing goes over that memory, at least once. Default 2. Less lets who has stolen the hashes guess faster.
+    pub password_rounds: u32,
     /// Logins and registrations that wait for that; more are told to come back. Default 256.
     pub password_queue: usize,
     /// Most members of a group, where the group itself does not say less. Default 10000.
@@ -179,6 +185,8 @@ impl Default for Config {
             text_limit: 8192,
             handover_window: Duration::from_secs(600),
             password_hashes: 4,
+            password_memory: ByteSize::mib(19),
+            password_rounds: 2,
             password_queue: 256,
             group_capacity: 10_000,
             super_group_capacity: 100_000,

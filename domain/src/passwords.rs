@@ -1,6 +1,7 @@
 //! Passwords: argon2id, a few at a time.
 //!
-//! Each hash takes 19 MiB and a core for tens of milliseconds, so they run beside the runtime, and no more at once than the configuration says.
+//! Each hash takes 19 MiB and a core for tens of milliseconds, unless configured otherwise, so they run beside the runtime, and no more at once
+//! than the configuration says.
 //! Those who wait are bounded too: a flood of logins is told to come back, and harms nobody else.
 
 use std::sync::Arc;
@@ -8,30 +9,46 @@ use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use storage::units::ByteSize;
 use tokio::sync::Semaphore;
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// Longest password, in bytes: hashing reads all of it.
 const LONGEST: usize = 1024;
 
-/// What a password is checked against where there is no user, so that an unknown one takes as long as a known one.
-/// Hash and salt are random bytes: no password is known to match, and a match would be ignored.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$Vm9nZWxsaWVkYW1CYWNo$3pXo5bJ1nQbqkq2C0bq2m0y8Q8m5mE0m8nL0p9v0b1U";
+/// Salt and hash of nobody's password. Random bytes: no password is known to match, and a match would be ignored.
+const NOBODYS: &str = "$Vm9nZWxsaWVkYW1CYWNo$3pXo5bJ1nQbqkq2C0bq2m0y8Q8m5mE0m8nL0p9v0b1U";
+
+/// Most memory that one hash may be told to take.
+const MOST_MEMORY: ByteSize = ByteSize::mib(1024);
 
 /// Hashes and verifies. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Passwords {
+    params: Params,
+    /// What a password is checked against where there is no user, so that an unknown one takes as long as a known one.
+    nobody: Arc<str>,
     running: Arc<Semaphore>,
     /// Those who run and those who wait.
     admitted: Arc<Semaphore>,
 }
 
 impl Passwords {
-    /// At most `at_once` run, and at most `waiting` more wait.
-    pub(crate) fn new(at_once: usize, waiting: usize) -> Self {
-        let at_once = at_once.max(1);
-        Self { running: Arc::new(Semaphore::new(at_once)), admitted: Arc::new(Semaphore::new(at_once + waiting)) }
+    /// With the limits and the cost that the configuration says.
+    pub(crate) fn new(config: &Config) -> Self {
+        let at_once = config.password_hashes.max(1);
+        let memory = config.password_memory.0.min(MOST_MEMORY.0) / 1024;
+        let memory = u32::try_from(memory).unwrap_or(u32::MAX).max(Params::MIN_M_COST);
+        let rounds = config.password_rounds.max(Params::MIN_T_COST);
+        let params = Params::new(memory, rounds, 1, None).expect("the cost is brought within argon2's bounds");
+        Self {
+            params,
+            nobody: format!("$argon2id$v=19$m={memory},t={rounds},p=1{NOBODYS}").into(),
+            running: Arc::new(Semaphore::new(at_once)),
+            admitted: Arc::new(Semaphore::new(at_once + config.password_queue)),
+        }
     }
 
     /// The PHC string to keep.
@@ -43,8 +60,9 @@ impl Passwords {
             return Err(Error::Invalid { field: "password", message: format!("1 to {LONGEST} bytes") });
         }
         let password = password.to_owned();
+        let argon2 = self.argon2();
         self.run(move || {
-            let hash = argon2().hash_password(password.as_bytes()).expect("the parameters and the length are valid");
+            let hash = argon2.hash_password(password.as_bytes()).expect("the parameters and the length are valid");
             hash.to_string()
         })
         .await
@@ -60,10 +78,12 @@ impl Passwords {
         }
         let password = password.to_owned();
         let known = hash.is_some();
-        let hash = hash.unwrap_or(NOBODY).to_owned();
+        let hash = hash.unwrap_or(&self.nobody).to_owned();
+        let argon2 = self.argon2();
         let right = self
             .run(move || match PasswordHash::new(&hash) {
-                Ok(hash) => argon2().verify_password(password.as_bytes(), &hash).is_ok(),
+                // What a hash has cost is told in it: one from before another setting is still good.
+                Ok(hash) => argon2.verify_password(password.as_bytes(), &hash).is_ok(),
                 Err(error) => {
                     tracing::error!(%error, "a kept password hash cannot be read; its user cannot log in");
                     false
@@ -71,6 +91,10 @@ impl Passwords {
             })
             .await?;
         Ok(right && known)
+    }
+
+    fn argon2(&self) -> Argon2<'static> {
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone())
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -86,18 +110,17 @@ impl Passwords {
     }
 }
 
-fn argon2() -> Argon2<'static> {
-    let params = Params::new(19 * 1024, 2, 1, None).expect("these parameters are within argon2's bounds");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn passwords(password_hashes: usize, password_queue: usize) -> Passwords {
+        Passwords::new(&Config { password_hashes, password_queue, ..Config::default() })
+    }
+
     #[tokio::test]
     async fn the_right_password_only() {
-        let passwords = Passwords::new(2, 8);
+        let passwords = passwords(2, 8);
         let hash = passwords.hash("correct horse").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(passwords.verify("correct horse", Some(&hash)).await.unwrap());
@@ -109,24 +132,48 @@ mod tests {
 
     #[tokio::test]
     async fn lengths_are_bounded() {
-        let passwords = Passwords::new(1, 1);
+        let passwords = passwords(1, 1);
         assert!(matches!(passwords.hash("").await, Err(Error::Invalid { field: "password", .. })));
         assert!(matches!(passwords.hash(&"x".repeat(1025)).await, Err(Error::Invalid { .. })));
         assert!(!passwords.verify(&"x".repeat(1 << 20), None).await.unwrap());
     }
 
+    fn cheap() -> Config {
+        Config { password_memory: ByteSize(64 << 10), password_rounds: 1, ..Config::default() }
+    }
+
     #[test]
     fn an_unknown_user_costs_the_same_work() {
-        let nobody = PasswordHash::new(NOBODY).unwrap();
-        let known = argon2().hash_password(b"x").unwrap();
-        assert_eq!(nobody.algorithm, known.algorithm);
-        assert_eq!(nobody.version, known.version);
-        assert_eq!(Params::try_from(&nobody).unwrap(), Params::try_from(&known).unwrap());
+        for config in [Config::default(), cheap()] {
+            let passwords = Passwords::new(&config);
+            let nobody = PasswordHash::new(&passwords.nobody).unwrap();
+            let known = passwords.argon2().hash_password(b"x").unwrap();
+            assert_eq!(nobody.algorithm, known.algorithm);
+            assert_eq!(nobody.version, known.version);
+            assert_eq!(Params::try_from(&nobody).unwrap(), Params::try_from(&known).unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_hashed_at_another_cost_is_still_good() {
+        let (dear, cheap) = (passwords(1, 1), Passwords::new(&cheap()));
+        let hash = cheap.hash("correct horse").await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
+        assert!(dear.verify("correct horse", Some(&hash)).await.unwrap());
+        let hash = dear.hash("correct horse").await.unwrap();
+        assert!(cheap.verify("correct horse", Some(&hash)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_cost_out_of_bounds_is_brought_within() {
+        let absurd = Config { password_memory: ByteSize(0), password_rounds: 0, ..Config::default() };
+        let hash = Passwords::new(&absurd).hash("x").await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_flood_is_told_to_come_back() {
-        let passwords = Passwords::new(1, 2);
+        let passwords = passwords(1, 2);
         let tasks: Vec<_> = (0..12)
             .map(|_| {
                 let passwords = passwords.clone();

@@ -115,7 +115,7 @@ impl Users {
             store,
             clock,
             counters,
-            passwords: Passwords::new(config.password_hashes, config.password_queue),
+            passwords: Passwords::new(config),
             kicks,
             limits: Limits {
                 uid: config.uid_limit,
