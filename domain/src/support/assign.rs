@@ -5,7 +5,7 @@ use proto::store::Assignment;
 use rand::seq::IndexedRandom as _;
 use storage::{Batch, Home, Key, Rest, Scan, Store, Table};
 
-use super::{Support, SupporterKey};
+use super::{StoreKey, Support, SupporterKey};
 use crate::caller::Caller;
 use crate::error::Result;
 use crate::ids::{AppNumber, UserId};
@@ -42,21 +42,25 @@ pub struct Served {
     pub online: bool,
 }
 
-/// Most desks of one user's that are looked at.
-const MOST_DESKS: usize = 100;
+/// Most desks of an app that are looked at.
+const MOST_DESKS: usize = 1_000;
 
 /// Whether one of two users serves the other at some desk, now.
 pub(crate) async fn are_customer_and_supporter(store: &Store, app: AppNumber, two: [UserId; 2]) -> Result<bool> {
+    let desks = store.scan(Scan::<StoreKey>::new(tables::support(app), MOST_DESKS)).await?;
+    let desks: Vec<u64> = desks.into_iter().map(|row| row.record.id).collect();
     let [one, other] = two;
-    Ok(serves(store, app, one, other).await? || serves(store, app, other, one).await?)
+    Ok(serves(store, app, &desks, one, other).await? || serves(store, app, &desks, other, one).await?)
 }
 
-async fn serves(store: &Store, app: AppNumber, supporter: UserId, customer: UserId) -> Result<bool> {
-    let scan = Scan::<AssignmentKey>::new(tables::user(app, customer), MOST_DESKS);
-    for row in store.scan(scan).await?.into_iter().filter(|row| row.record.supporter == supporter.0) {
-        // The key ends with the desk's id. Whoever serves there no more has lost the right with the place.
-        let Some(desk) = row.rest.last_chunk().map(|bytes| u64::from_be_bytes(*bytes)) else { continue };
-        if store.get(&SupporterKey { app, store: desk, user: supporter }).await?.is_some() {
+async fn serves(store: &Store, app: AppNumber, desks: &[u64], supporter: UserId, customer: UserId) -> Result<bool> {
+    let keys: Vec<_> = desks.iter().map(|&desk| AssignmentKey { app, user: customer, store: desk }).collect();
+    let assigned = store.get_many(&keys).await?;
+    for (&desk, assigned) in desks.iter().zip(assigned) {
+        // Whoever serves there no more has lost the right with the place.
+        if assigned.is_some_and(|assigned| assigned.supporter == supporter.0)
+            && store.get(&SupporterKey { app, store: desk, user: supporter }).await?.is_some()
+        {
             return Ok(true);
         }
     }

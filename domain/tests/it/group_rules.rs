@@ -301,3 +301,16 @@ async fn many_groups_are_found_as_the_caller_may_see_them() {
     assert_eq!(groups.list_all(&bob).await.unwrap().len(), 2);
     assert!(matches!(groups.find(&alice, &asked[2]).await, Err(Error::NotFound(Noun::Group))));
 }
+
+#[tokio::test]
+async fn everybody_in_a_group_is_told_of_its_end() {
+    let world = World::new().await;
+    let (group, owner, admin, member) = trio(&world).await;
+    let name = record(&world, group).await.name;
+    world.domain.groups.dismiss(&owner, group).await.unwrap();
+    for user in [&owner, &admin, &member] {
+        let last = world.all(user, ConversationId::Notices(id(user))).await.pop().unwrap();
+        let Some(Body::Tip(tip)) = last.body else { panic!("{last:?}") };
+        assert_eq!((tip.kind(), tip.group, &tip.text), (Kind::GroupDismissed, group.0, &name));
+    }
+}

@@ -378,14 +378,6 @@ async fn a_dismissed_group_is_over_and_its_past_stays() {
     }
     assert_eq!(groups_of(&world, &bob).await, [0u64; 0]);
     assert_eq!(tips(&world, &bob, conversation).await, [Kind::GroupCreated, Kind::GroupDismissed]);
-    for member in [&alice, &bob] {
-        let notices = world.all(member, ConversationId::Notices(id(member))).await;
-        let told = notices.iter().rev().find_map(|entry| match &entry.body {
-            Some(Body::Tip(tip)) => Some((tip.kind(), tip.group, tip.text.as_str())),
-            _ => None,
-        });
-        assert_eq!(told, Some((Kind::GroupDismissed, group.0, "club")));
-    }
     assert!(matches!(groups.create(&alice, named("club")).await, Err(Error::Exists(Noun::Group))));
 }
 
