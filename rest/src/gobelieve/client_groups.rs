@@ -4,15 +4,15 @@
 
 use std::collections::HashMap;
 
-use domain::groups::{GroupChange, NewGroup};
-use domain::record::{Group as Stored, GroupKind, JoinPolicy, Member as Row, Mute, Role, User};
+use domain::groups::GroupChange;
+use domain::record::{Group as Stored, GroupKind, Member as Row, Mute, User};
 use domain::{Denial, GroupId, GroupRef, Noun, UserId, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::groups::{
-    AddRequest, CreateReply, CreateRequest, GroupPath, MemberPath, PatchMemberRequest, PatchRequest, RemoveRequest,
-    SettingsPath, added_all, change_member, numbers_of, users_among,
+    AddRequest, CreateReply, CreateRequest, GroupPath, MemberPath, PatchMemberRequest, PatchRequest, SettingsPath,
+    added_all, change_member, new_group, numbers_of,
 };
 use super::{Error, Reply};
 use crate::context::Cx;
@@ -66,19 +66,8 @@ pub(super) async fn create(cx: Cx, Json(request): Json<CreateRequest>) -> Reply<
         return Err(Error::Refused("master must be self"));
     }
     let members = all_of(&cx, asked.iter().map(|(number, _)| *number)).await?;
-    let cards = members.iter().copied().zip(asked.into_iter().map(|(_, card)| card));
-    let new = NewGroup {
-        name: request.name,
-        kind: if request.is_super { GroupKind::Super } else { GroupKind::Private },
-        // In this system, nobody comes in by oneself.
-        join_policy: JoinPolicy::Closed,
-        owner_is_member: true,
-        members: members.iter().filter(|user| **user != me).map(|user| (*user, Role::Member)).collect(),
-        cards: cards.filter(|(_, card)| !card.is_empty()).collect(),
-        members_may_invite: Some(true),
-        members_may_edit: true,
-        ..NewGroup::default()
-    };
+    let members = members.into_iter().zip(asked.into_iter().map(|(_, card)| card)).collect();
+    let new = new_group(request.name, request.is_super, me, members);
     let group = cx.domain.groups.create(&cx.caller, new).await?;
     Ok(CreateReply { group_id: number_of_group(&group) })
 }
@@ -109,13 +98,6 @@ pub(super) async fn patch(cx: Cx, (Path(path), Json(request)): (Path<GroupPath>,
     Ok(true)
 }
 
-/// `DELETE /client/groups/{gid}`: ends a group.
-pub(super) async fn dismiss(cx: Cx, Path(path): Path<GroupPath>) -> Reply<bool> {
-    let group = cx.domain.groups.find(&cx.caller, &GroupRef::Number(path.gid)).await?;
-    cx.domain.groups.dismiss(&cx.caller, GroupId(group.id)).await?;
-    Ok(true)
-}
-
 /// `POST /client/groups/{gid}/members`: adds members; `false` if there was nobody to add.
 pub(super) async fn add_members(cx: Cx, (Path(path), request): (Path<GroupPath>, AddRequest)) -> Reply<bool> {
     let group = cx.domain.groups.find(&cx.caller, &GroupRef::Number(path.gid)).await?;
@@ -126,14 +108,6 @@ pub(super) async fn add_members(cx: Cx, (Path(path), request): (Path<GroupPath>,
     let users = all_of(&cx, asked.iter().map(|(number, _)| *number)).await?;
     let members: Vec<_> = users.into_iter().zip(asked.into_iter().map(|(_, card)| card)).collect();
     added_all(cx.domain.groups.add_members(&cx.caller, GroupId(group.id), &members).await?)?;
-    Ok(true)
-}
-
-/// `DELETE /client/groups/{gid}/members`: removes members.
-pub(super) async fn remove_members(cx: Cx, (Path(path), request): (Path<GroupPath>, RemoveRequest)) -> Reply<bool> {
-    let group = cx.domain.groups.find(&cx.caller, &GroupRef::Number(path.gid)).await?;
-    let users = users_among(&cx, request.numbers()?).await?;
-    cx.domain.groups.remove_members(&cx.caller, GroupId(group.id), &users).await?;
     Ok(true)
 }
 

@@ -147,23 +147,27 @@ impl Input<Gobelieve> for AddRequest {
 /// `POST /groups`: a new group.
 pub(super) async fn create(cx: Cx, Json(request): Json<CreateRequest>) -> Reply<CreateReply> {
     let owner = ensure_uid(&cx, "master", request.master).await?;
-    let cards = ensure_all(&cx, request.members).await?;
-    let new = NewGroup {
-        name: request.name,
-        kind: if request.is_super { GroupKind::Super } else { GroupKind::Private },
-        // In this system, nobody comes in by oneself.
+    let members = ensure_all(&cx, request.members).await?;
+    let new = new_group(request.name, request.is_super, owner, members);
+    let group = cx.domain.groups.create(&cx.caller, new).await?;
+    Ok(CreateReply { group_id: number_of_group(&group) })
+}
+
+/// A group as this system makes them: nobody comes in by oneself, and any member may add others, rename the group and write its notice.
+/// The owner is a member if listed, or if the owner is who makes the group.
+pub(super) fn new_group(name: String, is_super: bool, owner: UserId, members: Vec<(UserId, String)>) -> NewGroup {
+    NewGroup {
+        name,
+        kind: if is_super { GroupKind::Super } else { GroupKind::Private },
         join_policy: JoinPolicy::Closed,
         owner: Some(owner),
-        owner_is_member: cards.iter().any(|(user, _)| *user == owner),
-        members: cards.iter().filter(|(user, _)| *user != owner).map(|(user, _)| (*user, Role::Member)).collect(),
-        cards: cards.into_iter().filter(|(_, card)| !card.is_empty()).collect(),
-        // In this system, any member may add others, rename the group and write its notice.
+        owner_is_member: members.iter().any(|(user, _)| *user == owner),
+        members: members.iter().filter(|(user, _)| *user != owner).map(|(user, _)| (*user, Role::Member)).collect(),
+        cards: members.into_iter().filter(|(_, card)| !card.is_empty()).collect(),
         members_may_invite: Some(true),
         members_may_edit: true,
         ..NewGroup::default()
-    };
-    let group = cx.domain.groups.create(&cx.caller, new).await?;
-    Ok(CreateReply { group_id: number_of_group(&group) })
+    }
 }
 
 /// `POST /groups/{gid}/members`: adds members; `false` if there was nobody to add.
@@ -190,7 +194,7 @@ pub(super) async fn patch(cx: Cx, (Path(path), Json(request)): (Path<GroupPath>,
     Ok(())
 }
 
-/// `DELETE /groups/{gid}`: ends a group.
+/// `DELETE /groups/{gid}`, `DELETE /client/groups/{gid}`: ends a group.
 pub(super) async fn dismiss(cx: Cx, Path(path): Path<GroupPath>) -> Reply<bool> {
     let group = cx.domain.groups.find(&cx.caller, &GroupRef::Number(path.gid)).await?;
     cx.domain.groups.dismiss(&cx.caller, GroupId(group.id)).await?;
@@ -204,7 +208,7 @@ pub(super) async fn upgrade(cx: Cx, Path(path): Path<GroupPath>) -> Reply<bool> 
     Ok(true)
 }
 
-/// `DELETE /groups/{gid}/members`: removes members.
+/// `DELETE /groups/{gid}/members`, `DELETE /client/groups/{gid}/members`: removes members.
 pub(super) async fn remove_members(cx: Cx, (Path(path), request): (Path<GroupPath>, RemoveRequest)) -> Reply<bool> {
     let group = cx.domain.groups.find(&cx.caller, &GroupRef::Number(path.gid)).await?;
     let users = users_among(&cx, request.numbers()?).await?;

@@ -135,7 +135,7 @@ pub fn routes() -> Vec<Route<Gobelieve>> {
         client(PATCH, "/client/groups/{gid}", client_groups::patch)
             .shape(Shape::Success)
             .says("Changes a group's name or notice", "For any member, unless the group says otherwise."),
-        client(DELETE, "/client/groups/{gid}", client_groups::dismiss)
+        client(DELETE, "/client/groups/{gid}", groups::dismiss)
             .shape(Shape::Success)
             .says("Ends a group", "For the master."),
         client(POST, "/client/groups/{gid}/members", client_groups::add_members)
@@ -144,7 +144,7 @@ pub fn routes() -> Vec<Route<Gobelieve>> {
         client(DELETE, "/client/groups/{gid}/members/{mid}", client_groups::leave)
             .shape(Shape::Success)
             .says("Leaves a group", "`mid` must be the caller. The master cannot."),
-        client(DELETE, "/client/groups/{gid}/members", client_groups::remove_members)
+        client(DELETE, "/client/groups/{gid}/members", groups::remove_members)
             .shape(Shape::Success)
             .says("Removes members", "For the master."),
         client(PATCH, "/client/groups/{gid}/members/{memberid}", client_groups::patch_member)

@@ -153,53 +153,37 @@ fn of_domain(error: &domain::Error) -> (u16, i32, String) {
         }
         domain::Error::Unauthenticated(_) => return (400, 401, "not authorized".into()),
         domain::Error::Denied(denial) => (200, of_denial(*denial)),
-        domain::Error::NotFound(Noun::User | Noun::Username) => (200, 614),
-        domain::Error::NotFound(Noun::Group | Noun::Member) => (200, 618),
-        domain::Error::NotFound(
-            Noun::App
-            | Noun::Device
-            | Noun::Mobile
-            | Noun::Email
-            | Noun::Account
-            | Noun::Handover
-            | Noun::Contact
-            | Noun::Request
-            | Noun::Store
-            | Noun::Conversation
-            | Noun::Message
-            | Noun::File
-            | Noun::Application
-            | Noun::Invitation
-            | Noun::JoinCode
-            | Noun::Announcement
-            | Noun::SharedFile,
-        )
-        | domain::Error::Exists(
-            Noun::App
-            | Noun::Device
-            | Noun::Mobile
-            | Noun::Email
-            | Noun::Account
-            | Noun::Handover
-            | Noun::Contact
-            | Noun::Request
-            | Noun::Store
-            | Noun::Group
-            | Noun::Member
-            | Noun::Conversation
-            | Noun::Message
-            | Noun::File
-            | Noun::Application
-            | Noun::Invitation
-            | Noun::JoinCode
-            | Noun::Announcement
-            | Noun::SharedFile,
-        )
-        | domain::Error::Reused => (200, 700),
+        domain::Error::NotFound(noun) => (200, of_missing(*noun)),
+        // Of all else that exists, this system has nothing to say.
+        domain::Error::Exists(_) | domain::Error::Reused => (200, 700),
         domain::Error::Limited { .. } => (429, 429),
         domain::Error::Unavailable(_) | domain::Error::Full => (503, 900),
     };
     (status, code, error.to_string())
+}
+
+fn of_missing(noun: Noun) -> i32 {
+    match noun {
+        Noun::User | Noun::Username => 614,
+        Noun::Group | Noun::Member => 618,
+        Noun::App
+        | Noun::Device
+        | Noun::Mobile
+        | Noun::Email
+        | Noun::Account
+        | Noun::Handover
+        | Noun::Contact
+        | Noun::Request
+        | Noun::Store
+        | Noun::Conversation
+        | Noun::Message
+        | Noun::File
+        | Noun::Application
+        | Noun::Invitation
+        | Noun::JoinCode
+        | Noun::Announcement
+        | Noun::SharedFile => 700,
+    }
 }
 
 fn of_denial(denial: Denial) -> i32 {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::bind::{Bind, Bound, Rules};
 use super::users::too_many;
-use super::{Error, Refusal, Reply};
+use super::{Error, Nothing, Refusal, Reply};
 use crate::context::Cx;
 
 /// Who become friends.
@@ -47,10 +47,6 @@ pub(super) struct BlockRequest {
 pub(super) struct ImportReply {
     failed_uid_list: Vec<String>,
 }
-
-/// Nothing beside `errCode` and `errMsg`.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Nothing {}
 
 impl Bind for ImportRequest {
     const NAME: &'static str = "paramsImportFriendReq";

@@ -20,6 +20,7 @@ use domain::apps::Credential;
 use domain::{Caller, Domain};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::answer;
 use crate::config::Config;
@@ -31,6 +32,10 @@ pub use routes::routes;
 
 /// What handlers return.
 type Reply<T> = Result<T, Error>;
+
+/// Nothing beside `errCode` and `errMsg`.
+#[derive(Debug, Serialize, ToSchema)]
+struct Nothing {}
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::bind::{Bind, Bound, Rules, bind};
 use super::tokens::{TokenReply, for_platform};
-use super::{Error, Refusal, Reply};
+use super::{Error, Nothing, Refusal, Reply};
 use crate::context::{Call, Cx};
 use crate::dialect::Fault;
 
@@ -86,10 +86,6 @@ pub(super) struct UpdateRequest {
     ex: String,
 }
 
-/// A good answer that says nothing more.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Done {}
-
 /// A user.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UserInfo {
@@ -162,7 +158,7 @@ pub(super) async fn register(cx: Cx, Bound(request): Bound<RegisterRequest>) -> 
 }
 
 /// `POST /user/update_user_info`: changes a user.
-pub(super) async fn update(cx: Cx, Bound(request): Bound<UpdateRequest>) -> Reply<Done> {
+pub(super) async fn update(cx: Cx, Bound(request): Bound<UpdateRequest>) -> Reply<Nothing> {
     // The original takes the `uid` from administrators only, and the token's user from anyone else.
     let user = match cx.caller.user() {
         Ok(own) if !cx.caller.is_privileged() => own,
@@ -172,7 +168,7 @@ pub(super) async fn update(cx: Cx, Bound(request): Bound<UpdateRequest>) -> Repl
         }
     };
     cx.domain.users.update(&cx.caller, user, request.into_change()).await.map_err(Error::at_update)?;
-    Ok(Done {})
+    Ok(Nothing {})
 }
 
 /// `POST /user/get_user_info`: those of the users who exist.

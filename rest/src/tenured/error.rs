@@ -100,46 +100,10 @@ fn of_domain(error: &domain::Error) -> &'static str {
         domain::Error::Exists(Noun::Mobile) => "2003",
         domain::Error::Exists(Noun::Email) => "2004",
         domain::Error::Unavailable(_) | domain::Error::Full => "0001",
-        domain::Error::Invalid { .. }
-        | domain::Error::NotFound(
-            Noun::Device
-            | Noun::Mobile
-            | Noun::Email
-            | Noun::Account
-            | Noun::Handover
-            | Noun::Contact
-            | Noun::Request
-            | Noun::Store
-            | Noun::Group
-            | Noun::Member
-            | Noun::Conversation
-            | Noun::Message
-            | Noun::File
-            | Noun::Application
-            | Noun::Invitation
-            | Noun::JoinCode
-            | Noun::Announcement
-            | Noun::SharedFile,
-        )
-        | domain::Error::Exists(
-            Noun::App
-            | Noun::Device
-            | Noun::Account
-            | Noun::Handover
-            | Noun::Contact
-            | Noun::Request
-            | Noun::Store
-            | Noun::Group
-            | Noun::Member
-            | Noun::Conversation
-            | Noun::Message
-            | Noun::File
-            | Noun::Application
-            | Noun::Invitation
-            | Noun::JoinCode
-            | Noun::Announcement
-            | Noun::SharedFile,
-        )
+        // This system has no number for anything else.
+        domain::Error::NotFound(_)
+        | domain::Error::Exists(_)
+        | domain::Error::Invalid { .. }
         | domain::Error::Reused
         | domain::Error::Limited { .. } => "9999",
     }

@@ -84,11 +84,7 @@ pub(crate) async fn list(cx: Cx, Json(req): Json<ListRequest>) -> Reply<Vec<Conv
     if let Some(id) = req.conversation_id.filter(|id| !id.is_empty()) {
         return Ok(vec![find(&cx, &id).await?]);
     }
-    let count = match req.count {
-        Some(0) => return Err(Error::parameter("count: must be at least 1")),
-        count => count.and_then(|count| usize::try_from(count).ok()).unwrap_or(PAGE).min(PAGE),
-    };
-    let page = cx.domain.conversations.list(&cx.caller, None, count).await?;
+    let page = cx.domain.conversations.list(&cx.caller, None, page_size(req.count)?).await?;
     let mut rows = Vec::with_capacity(page.items.len());
     for seen in page.items {
         if let Some(target) = target_of(&cx, seen.id).await? {
@@ -110,6 +106,13 @@ pub(crate) async fn delete(cx: Cx, Json(req): Json<ConversationRequest>) -> Repl
     let target = conversation::find_by_id(&cx, &req.conversation_id).await?;
     conversation::unless_new(&target, cx.domain.conversations.delete(&cx.caller, target.id).await)?;
     Ok(DeletedReply { conversation_id: target.full_name() })
+}
+
+fn page_size(count: Option<u64>) -> Reply<usize> {
+    match count {
+        Some(0) => Err(Error::parameter("count: must be at least 1")),
+        count => Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(PAGE).min(PAGE)),
+    }
 }
 
 /// One conversation, which may be yet to begin.

@@ -19,19 +19,9 @@ struct Town {
 impl Town {
     async fn new() -> Self {
         let world = World::new().await;
-        let mut tokens = Vec::new();
-        for uid in [ADMIN.to_owned(), AMY.to_string(), BOB.to_string()] {
-            let body = json!({ "secret": SECRET, "platform": 1, "uid": uid, "name": uid }).to_string();
-            let answer = world.call("POST", "/auth/user_register", &[], body).await.json();
-            tokens.push(answer["data"]["token"].as_str().unwrap().to_owned());
-        }
-        let private = json!({ "appId": "demo", "private": SECRET }).to_string();
-        let built = world.call("POST", "/v1/build_token", &[], private).await.json();
-        let data: Value = serde_json::from_str(built["data"].as_str().unwrap()).unwrap();
-        let sign = data["sign"].as_str().unwrap().to_owned();
-        let mut tokens = tokens.into_iter();
-        let mut next = || tokens.next().unwrap();
-        Self { admin: next(), amy: next(), bob: next(), sign, world }
+        let [admin, amy, bob] = world.register([ADMIN, &AMY.to_string(), &BOB.to_string()]).await;
+        let sign = world.sign().await;
+        Self { admin, amy, bob, sign, world }
     }
 
     async fn tim(&self, token: &str, path: &str, body: Value) -> Value {

@@ -18,15 +18,12 @@ async fn open() -> (World, Vec<(&'static str, String)>) {
     let user = world.domain.users.create(&operator, new).await.unwrap();
     let issue = Issue { dialect: "openim", platform: 0, lifetime: None, repeatable: false };
     let token = world.domain.tokens.issue(&operator, UserId(user.id), issue).await.unwrap().text;
-    let body = json!({ "appId": "demo", "private": SECRET }).to_string();
-    let built = world.call("POST", "/v1/build_token", &[], body).await.json();
-    let sign: Value = serde_json::from_str(built["data"].as_str().unwrap()).unwrap();
     let headers = vec![
         ("token", token.clone()),
         ("access-token", token.clone()),
         ("app_id", "demo".to_owned()),
         ("appId", "demo".to_owned()),
-        ("sign", sign["sign"].as_str().unwrap().to_owned()),
+        ("sign", world.sign().await),
         ("bearer", format!("Bearer {token}")),
         ("basic", format!("Basic {}", basic(7, SECRET))),
     ];

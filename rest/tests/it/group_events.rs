@@ -18,13 +18,7 @@ struct Town {
 impl Town {
     async fn new() -> Self {
         let world = World::new().await;
-        let mut tokens = Vec::new();
-        for uid in [OWNER, MEMBER, APPLICANT] {
-            let body = json!({ "secret": SECRET, "platform": 1, "uid": uid.to_string(), "name": uid.to_string() });
-            let answer = world.call("POST", "/auth/user_register", &[], body.to_string()).await.json();
-            tokens.push(answer["data"]["token"].as_str().unwrap().to_owned());
-        }
-        let tokens: [String; 3] = tokens.try_into().unwrap();
+        let tokens = world.register([&OWNER.to_string(), &MEMBER.to_string(), &APPLICANT.to_string()]).await;
         let body = json!({ "name": "g", "type": "Public", "joinOption": "NeedPermission", "groupID": "77",
             "memberList": [{ "userID": MEMBER.to_string() }] });
         let answer = world.call("POST", "/group/createGroup", &[("token", &tokens[0])], body.to_string()).await.json();

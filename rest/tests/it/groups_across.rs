@@ -18,17 +18,9 @@ struct Town {
 impl Town {
     async fn new() -> Self {
         let world = World::new().await;
-        let mut tokens = Vec::new();
-        for uid in [AMY, BOB, CAT] {
-            let body = json!({ "secret": SECRET, "platform": 1, "uid": uid.to_string(), "name": uid.to_string() });
-            let answer = world.call("POST", "/auth/user_register", &[], body.to_string()).await.json();
-            tokens.push(answer["data"]["token"].as_str().unwrap().to_owned());
-        }
-        let body = json!({ "appId": "demo", "private": SECRET }).to_string();
-        let sign = world.call("POST", "/v1/build_token", &[], body).await.json();
-        let sign: Value = serde_json::from_str(sign["data"].as_str().unwrap()).unwrap();
-        let sign = sign["sign"].as_str().unwrap().to_owned();
-        let town = Self { world, tokens: tokens.try_into().unwrap(), sign };
+        let tokens = world.register([&AMY.to_string(), &BOB.to_string(), &CAT.to_string()]).await;
+        let sign = world.sign().await;
+        let town = Self { world, tokens, sign };
         let users = json!([BOB.to_string()]);
         let new = json!({ "groupId": "77", "ownerId": AMY.to_string(), "groupName": "g", "userIds": users });
         town.tenured("create_group", new).await;

@@ -15,13 +15,8 @@ struct Town {
 impl Town {
     async fn new() -> Self {
         let world = World::new().await;
-        let mut tokens = Vec::new();
-        for uid in [ADMIN.to_owned(), AMY.to_string(), BOB.to_string()] {
-            let body = json!({ "secret": SECRET, "platform": 1, "uid": uid, "name": uid }).to_string();
-            let answer = world.call("POST", "/auth/user_register", &[], body).await.json();
-            tokens.push(answer["data"]["token"].as_str().unwrap().to_owned());
-        }
-        Self { world, admin: tokens.remove(0), bob: tokens.remove(1) }
+        let [admin, _, bob] = world.register([ADMIN, &AMY.to_string(), &BOB.to_string()]).await;
+        Self { world, admin, bob }
     }
 
     async fn openim_sends(&self, content_type: i32, content: Value) {

@@ -18,17 +18,9 @@ struct Town {
 impl Town {
     async fn new() -> Self {
         let world = World::new().await;
-        let mut tokens = Vec::new();
-        for uid in [ADMIN.to_owned(), AMY.to_string(), BOB.to_string()] {
-            let body = json!({ "secret": SECRET, "platform": 1, "uid": uid, "name": uid }).to_string();
-            let answer = world.call("POST", "/auth/user_register", &[], body).await.json();
-            tokens.push(answer["data"]["token"].as_str().unwrap().to_owned());
-        }
-        let body = json!({ "appId": "demo", "private": SECRET }).to_string();
-        let built = world.call("POST", "/v1/build_token", &[], body).await.json();
-        let built: Value = serde_json::from_str(built["data"].as_str().unwrap()).unwrap();
-        let sign = built["sign"].as_str().unwrap().to_owned();
-        Self { world, admin: tokens.remove(0), bob: tokens.remove(1), sign }
+        let [admin, _, bob] = world.register([ADMIN, &AMY.to_string(), &BOB.to_string()]).await;
+        let sign = world.sign().await;
+        Self { world, admin, bob, sign }
     }
 
     async fn tim(&self, path: &str, body: Value) -> Value {

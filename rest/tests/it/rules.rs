@@ -3,7 +3,7 @@
 use domain::{AppNumber, UserId, tokens::Issue, users::NewUser};
 use serde_json::{Value, json};
 
-use crate::world::{SECRET, World};
+use crate::world::World;
 
 /// Two users with tokens that every dialect takes.
 struct Room {
@@ -23,10 +23,7 @@ impl Room {
             let issue = Issue { dialect: "", platform: 0, lifetime: None, repeatable: false };
             tokens.push(world.domain.tokens.issue(&operator, UserId(user.id), issue).await.unwrap().text);
         }
-        let body = json!({ "appId": "demo", "private": SECRET }).to_string();
-        let data = world.call("POST", "/v1/build_token", &[], body).await.json()["data"].clone();
-        let data: Value = serde_json::from_str(data.as_str().unwrap()).unwrap();
-        let sign = data["sign"].as_str().unwrap().to_owned();
+        let sign = world.sign().await;
         Self { world, alice: tokens.remove(0), sign }
     }
 

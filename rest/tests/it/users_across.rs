@@ -15,15 +15,12 @@ struct Town {
 impl Town {
     async fn new() -> Self {
         let world = World::new().await;
-        let body = json!({ "secret": SECRET, "platform": 1, "uid": ADMIN, "name": "admin" }).to_string();
-        let admin = text(&world.call("POST", "/auth/user_register", &[], body).await.json()["data"]["token"]);
+        let [admin] = world.register([ADMIN]).await;
         let body = json!({ "email": "amy@x.org", "username": "amy", "password": "pw" }).to_string();
         let amy = text(&world.call("POST", "/register", &[], body).await.json()["data"]["token"]);
         let own = world.call("GET", "/user/profile", &[("access-token", &amy)], "").await.json();
-        let body = json!({ "appId": "demo", "private": SECRET }).to_string();
-        let sign = world.call("POST", "/v1/build_token", &[], body).await.json()["data"].clone();
-        let sign: Value = serde_json::from_str(&text(&sign)).unwrap();
-        Self { world, admin, amy, amy_number: own["data"]["user_id"].as_u64().unwrap(), sign: text(&sign["sign"]) }
+        let (amy_number, sign) = (own["data"]["user_id"].as_u64().unwrap(), world.sign().await);
+        Self { world, admin, amy, amy_number, sign }
     }
 
     async fn maxim(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Value {

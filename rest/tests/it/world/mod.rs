@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use domain::apps::NewApp;
 use domain::files::FilesConfig;
 use domain::record::{PushChannel, PushProvider};
+use domain::units::ByteSize;
 use domain::{AppNumber, Audience, Clock, Deliver, Domain, Millis, Outlet, record};
 use http_body_util::BodyExt as _;
 use md5::{Digest as _, Md5};
 use rest::{Config, Service, Version};
-use serde_json::Value;
+use serde_json::{Value, json};
 use storage::Store;
 use tower::ServiceExt as _;
 
@@ -69,7 +70,13 @@ impl World {
     pub async fn over(store: Store, clock: Clock, config: Config) -> Self {
         let outlet = Outlet::Here(Arc::new(Nobody));
         let files = FilesConfig { location: "memory:".into(), ..FilesConfig::default() };
-        let limits = domain::Config { files, ..domain::Config::default() };
+        // Hashing passwords at full cost is most of what these tests would do.
+        let limits = domain::Config {
+            files,
+            password_memory: ByteSize(8 << 10),
+            password_rounds: 1,
+            ..domain::Config::default()
+        };
         let domain = Domain::open(store.clone(), clock.clone(), outlet, limits).await.unwrap();
         for (id, number, secret) in [("demo", 7, SECRET), ("other", 8, OTHER_SECRET)] {
             let new = NewApp {
@@ -113,6 +120,25 @@ impl World {
             request = request.header(*name, *value);
         }
         self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Makes users by openim's registration; their tokens are good in every dialect.
+    pub async fn register<const N: usize>(&self, uids: [&str; N]) -> [String; N] {
+        let mut tokens = Vec::new();
+        for uid in uids {
+            let body = json!({ "secret": SECRET, "platform": 1, "uid": uid, "name": uid }).to_string();
+            let answer = self.call("POST", "/auth/user_register", &[], body).await.json();
+            tokens.push(answer["data"]["token"].as_str().unwrap().to_owned());
+        }
+        tokens.try_into().unwrap()
+    }
+
+    /// What tenured's servers present.
+    pub async fn sign(&self) -> String {
+        let private = json!({ "appId": "demo", "private": SECRET }).to_string();
+        let built = self.call("POST", "/v1/build_token", &[], private).await.json();
+        let data: Value = serde_json::from_str(built["data"].as_str().unwrap()).unwrap();
+        data["sign"].as_str().unwrap().to_owned()
     }
 }
 
