@@ -81,12 +81,17 @@ impl Vivo {
         })
     }
 
+    /// The app's id as messages have it: a number there, although a text where a token is asked for.
+    fn app_number(&self) -> Value {
+        self.app.parse::<u64>().map_or_else(|_| self.app.as_str().into(), Value::from)
+    }
+
     fn message(&self, delivery: &Delivery, now: Millis) -> Value {
         let notice = &*delivery.notice;
         let options = provider::android(notice, PushProvider::Vivo);
         let intent = provider::intent(&options);
         let mut message = json!({
-            "appId": self.app,
+            "appId": self.app_number(),
             "regId": delivery.token,
             // 1 without sound or vibration, 4 with both.
             "notifyType": if delivery.quiet { 1 } else { 4 },

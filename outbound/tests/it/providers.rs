@@ -295,6 +295,11 @@ async fn oppo_is_asked_with_a_token_for_a_signature() {
     assert_eq!((&shown["title"], &shown["content"]), (&json!("Sale"), &json!("Half the price")));
     assert_eq!((&shown["click_action_type"], &shown["click_action_url"]), (&json!(5), &json!("intent:#Intent;end")));
     assert_eq!(shown["channel_id"], "news");
+    assert_eq!(asked.form()["auth_token"], "pass");
+    notify(&world, PushNotice { big_text: "长".repeat(300), ..full() }).await;
+    let message: Value = serde_json::from_str(&world.fake.next().await.form()["message"]).unwrap();
+    let shown = &message["notification"];
+    assert_eq!((&shown["style"], shown["content"].as_str().unwrap().chars().count()), (&json!(2), 128));
     forgets(&world, |_| (200, json!({ "code": 10000, "message": "Invalid RegistrationId" })), "unicast").await;
 }
 
@@ -304,17 +309,19 @@ async fn vivo_is_asked_with_a_token_for_a_signature() {
         "/message/auth" => (200, json!({ "result": 0, "authToken": "pass" })),
         _ => (200, json!({ "result": 0, "taskId": "1" })),
     };
-    let world = World::new(channel(PushProvider::Vivo), ok).await;
+    let app_id = "10004".to_owned();
+    let world = World::new(PushChannel { app_id, ..channel(PushProvider::Vivo) }, ok).await;
     let vendors =
         vec![PushAndroid { provider: PushProvider::Vivo as i32, classification: 1, ..PushAndroid::default() }];
     notify(&world, PushNotice { vendors, ..full() }).await;
     let body = world.fake.next().await.json();
-    let sign = hex::encode(Md5::digest(format!("app-idapp-key{}app-secret", body["timestamp"])));
-    assert_eq!((&body["appId"], &body["appKey"], &body["sign"]), (&json!("app-id"), &json!("app-key"), &json!(sign)));
+    let sign = hex::encode(Md5::digest(format!("10004app-key{}app-secret", body["timestamp"])));
+    assert_eq!((&body["appId"], &body["appKey"], &body["sign"]), (&json!("10004"), &json!("app-key"), &json!(sign)));
     let asked = world.fake.next().await;
     assert_eq!((asked.path.as_str(), asked.header("authtoken")), ("/message/send", "pass"));
     let message = asked.json();
     assert_eq!((&message["regId"], &message["title"]), (&json!("abcdef01"), &json!("Sale")));
+    assert_eq!(message["appId"], 10004, "a number here");
     assert_eq!((&message["skipType"], &message["skipContent"]), (&json!(4), &json!("intent:#Intent;end")));
     assert_eq!((&message["classification"], &message["pushMode"]), (&json!(1), &json!(0)));
     assert_eq!(message["clientCustomMap"], json!({ "shop": "5", "name": "x" }));
