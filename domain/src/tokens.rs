@@ -238,15 +238,23 @@ impl Tokens {
     /// # Errors
     /// `Denied(Credential)`, `NotFound(User)`, `Denied(Disabled)`.
     pub async fn act_as(&self, caller: &Caller, user: UserId) -> Result<Caller> {
+        let user = self.actable(caller, user).await?;
+        if user.disabled { Err(Error::Denied(Denial::Disabled)) } else { Ok(acting(caller, &user)) }
+    }
+
+    /// As [`Self::act_as`], also in the name of a user who is disabled: to end the account.
+    ///
+    /// # Errors
+    /// `Denied(Credential)`, `NotFound(User)`.
+    pub async fn act_to_delete(&self, caller: &Caller, user: UserId) -> Result<Caller> {
+        Ok(acting(caller, &self.actable(caller, user).await?))
+    }
+
+    /// A user in whose name the caller may act.
+    async fn actable(&self, caller: &Caller, user: UserId) -> Result<store::User> {
         caller.require_privileged()?;
         let key = UserKey { app: caller.app(), user };
-        let user = self.store.get(&key).await?.ok_or(Error::NotFound(Noun::User))?;
-        if user.disabled {
-            return Err(Error::Denied(Denial::Disabled));
-        }
-        let admin = is_admin(caller.app_record(), &user);
-        let subject = Subject::User { id: UserId(user.id), admin, platform: 0, acted_for: true };
-        Ok(Caller::new(caller.app_shared().clone(), subject))
+        self.store.get(&key).await?.ok_or(Error::NotFound(Noun::User))
     }
 
     /// Voids every token of a user and ends open sessions: one's own, or anyone's for a privileged caller.
@@ -289,6 +297,13 @@ impl Tokens {
         self.store.commit(batch).await?;
         Ok(Issued { text, expires: token.expires })
     }
+}
+
+/// A caller who acts in a user's name.
+fn acting(caller: &Caller, user: &store::User) -> Caller {
+    let admin = is_admin(caller.app_record(), user);
+    let subject = Subject::User { id: UserId(user.id), admin, platform: 0, acted_for: true };
+    Caller::new(caller.app_shared().clone(), subject)
 }
 
 /// Whether the app lists this user among its admins.

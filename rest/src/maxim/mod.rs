@@ -62,6 +62,8 @@ pub(crate) enum Access {
     Headers,
     /// In headers, or in the query under the same names: its web clients load pictures so, which can have no headers.
     HeadersOrQuery,
+    /// In headers; an admin may act for a user who is disabled, too.
+    OfDisabledToo,
 }
 
 /// Where an answer's value goes.
@@ -101,7 +103,7 @@ impl Dialect for Maxim {
     async fn authenticate(domain: &Domain, config: &Config, call: &Call, access: Access) -> Result<Caller, Error> {
         let shown = |name| match access {
             Access::HeadersOrQuery => call.header(name).map(str::to_owned).or_else(|| call.query_value(name)),
-            Access::Headers => call.header(name).map(str::to_owned),
+            Access::Headers | Access::OfDisabledToo => call.header(name).map(str::to_owned),
         };
         let token = shown("access-token").ok_or_else(Error::no_token)?;
         let app = shown("app_id");
@@ -111,7 +113,7 @@ impl Dialect for Maxim {
             return Err(Error::foreign_token());
         }
         match (number_header(call, "user_id")?, number_header(call, "group_id")?) {
-            (Some(user), _) => act_as(domain, caller, user).await,
+            (Some(user), _) => act_as(domain, caller, user, access).await,
             (None, Some(group)) => act_as_owner(domain, caller, group).await,
             (None, None) => Ok(caller),
         }
@@ -188,12 +190,16 @@ impl Dialect for Maxim {
 }
 
 /// A caller who acts for a user. To name oneself needs no right.
-async fn act_as(domain: &Domain, caller: Caller, user: u64) -> Result<Caller, Error> {
+async fn act_as(domain: &Domain, caller: Caller, user: u64, access: Access) -> Result<Caller, Error> {
     let found = domain.users.find(&caller, &UserRef::Number(user)).await?;
     if caller.user().is_ok_and(|me| me.0 == found.id) {
         return Ok(caller);
     }
-    Ok(domain.tokens.act_as(&caller, UserId(found.id)).await?)
+    let user = UserId(found.id);
+    match access {
+        Access::OfDisabledToo => Ok(domain.tokens.act_to_delete(&caller, user).await?),
+        Access::Headers | Access::HeadersOrQuery => Ok(domain.tokens.act_as(&caller, user).await?),
+    }
 }
 
 /// A caller who acts for a group's owner, or as before where the app itself owns the group.

@@ -11,7 +11,7 @@ use domain::record::User;
 use domain::users::ProfileChange;
 
 use super::error::at_profile;
-use super::{Error, Maxim, Reply};
+use super::{Access, Error, Maxim, Reply};
 use crate::context::Cx;
 use crate::route::{DELETE, GET, POST, PUT, Route, on, public};
 
@@ -30,7 +30,7 @@ pub(super) fn routes() -> Vec<Route<Maxim>> {
         on(POST | PUT, "/user/avatar/batch", batch::avatars).says("Sets users' pictures", BATCH),
         on(GET, "/user/bind_openid", profile::bind_openid).says("Binds an account of another system", BIND),
         on(POST, "/user/change_password", profile::change_password).says("Changes the password", PASSWORD),
-        on(POST, "/user/delete", profile::delete).says("Deletes the user", DELETION),
+        on(POST, "/user/delete", profile::delete).access(Access::OfDisabledToo).says("Deletes the user", DELETION),
         on(GET, "/user/device/list", devices::list)
             .shape(super::Shape::Beside)
             .says("Lists devices", "What opened a connection, or logged in with a `device_guid`. All are on one page."),
@@ -90,8 +90,8 @@ const BIND: &str = "`type` tells which system; 0 where it is left out. Binding t
 const PASSWORD: &str = "Every token is void then, the caller's own too, and open connections end: log in again. \
     Admins who act for a user may leave out `old_password`.";
 
-const DELETION: &str = "For good, by `password`; admins who act for a user may leave it out. What the user said stays, the groups that the user \
-    owns go to the admin or member who joined first, and the id is never given again.";
+const DELETION: &str = "For good, by `password`; admins who act for a user may leave it out, and the user may be disabled. What the user said \
+    stays, the groups that the user owns go to the admin or member who joined first, and the id is never given again.";
 
 const DISABLE: &str = "For admins. Whoever is disabled cannot log in, and open connections end within a second. An unknown user is an error, \
     and nobody is disabled.";

@@ -128,6 +128,22 @@ async fn who_is_disabled_in_one_dialect_is_so_in_all() {
 }
 
 #[tokio::test]
+async fn who_is_disabled_can_be_deleted_and_nothing_else_be_done_in_that_name() {
+    let town = Town::new().await;
+    let admin = [("access-token", town.admin.as_str())];
+    town.maxim("PUT", "/user/disable", &admin, json!({ "list": [town.amy_number] })).await;
+    let number = town.amy_number.to_string();
+    let for_her = [("access-token", town.admin.as_str()), ("user_id", number.as_str())];
+    let refused = town.world.call("GET", "/user/profile", &for_her, "").await.json();
+    assert_ne!(refused["code"], 200, "{refused}");
+    let herself = [("access-token", town.amy.as_str())];
+    let refused = town.world.call("POST", "/user/delete", &herself, json!({ "password": "pw" }).to_string()).await;
+    assert_ne!(refused.json()["code"], 200, "her own token is worth nothing");
+    town.maxim("POST", "/user/delete", &for_her, json!({})).await;
+    assert_eq!(town.tim_logs_in("amy", "pw").await, 70101);
+}
+
+#[tokio::test]
 async fn who_is_deleted_in_one_dialect_is_gone_from_all() {
     let town = Town::new().await;
     let body = json!({ "operationID": "1", "deleteUidList": ["amy"] }).to_string();
