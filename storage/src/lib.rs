@@ -14,6 +14,7 @@ mod memory;
 mod metrics;
 pub mod migrate;
 mod redis;
+pub mod objects;
 mod remote;
 #[cfg(feature = "rocksdb")]
 mod rocks;
@@ -29,7 +30,7 @@ pub use bus::{Bus, Lagged, RedisBusConfig, Subscription, Topic};
 pub use clock::{Clock, Millis};
 pub use error::{Error, Result};
 pub use key::{Address, Home, Key, Kind, Rest, Table};
-pub use redis::{Finding, Point, RedisCheck, RedisConfig, RedisUrl, Severity};
+pub use redis::{Finding, Point, RedisCheck, RedisConfig, RedisUrl, SealConfig, Severity};
 pub use remote::{RemoteConfig, StoreServer, StoreServerConfig};
 #[cfg(feature = "rocksdb")]
 pub use rocks::{Durability, Recovery, RocksConfig, restore};

@@ -6,7 +6,7 @@
 //! - `node`, `channel`, `fred`: one connection, to command or to hear with, and the client library behind it;
 //! - `slots`, `cluster`: who serves what;
 //! - `lanes`, `worker`: from a call to its shard, in flights;  `commits`, `reads`: the two kinds of calls;
-//! - `walk`: all rows, for tools.
+//! - `seal`: old chunks of logs in an object store;  `walk`: all rows, for tools.
 //!
 //! A commit is acked once the master has it, and as many replicas as configured.
 //! Each shard has connections of its own, so one that is down or slow holds up nobody else.
@@ -22,6 +22,7 @@ mod lanes;
 pub(crate) mod layout;
 pub(crate) mod node;
 mod reads;
+mod seal;
 pub(crate) mod slots;
 pub(crate) mod url;
 mod walk;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub use self::check::{Finding, Point, RedisCheck, Severity};
@@ -44,6 +45,8 @@ use self::functions::{Bounds, Page};
 use self::lanes::Lanes;
 use self::node::{Command, Reply};
 use self::reads::Read;
+pub use self::seal::SealConfig;
+use self::seal::Sealer;
 use self::slots::Slots;
 use self::url::Host;
 pub use self::url::RedisUrl;
@@ -61,6 +64,7 @@ pub(crate) struct Redis {
     cluster: Arc<Cluster>,
     commits: Arc<Lanes<Ticket>>,
     reads: Arc<Lanes<Read>>,
+    sealer: Option<Arc<Sealer>>,
 }
 
 impl Redis {
@@ -68,7 +72,9 @@ impl Redis {
     pub(crate) fn connect(config: &RedisConfig, clock: Clock) -> Result<Self> {
         config.validate().map_err(Error::Unavailable)?;
         let connect = Fred::new(config).map_err(Error::Unavailable)?;
-        let cluster = Arc::new(Cluster::new(config.clone(), clock, Box::new(connect)));
+        let (sealing, requests) = mpsc::channel(seal::REQUESTS);
+        let sealing = Some(sealing).filter(|_| config.seal.is_on());
+        let cluster = Arc::new(Cluster::new(config.clone(), clock, Box::new(connect), sealing));
         let commits = Arc::new(Lanes::new(config.queue_commits, config.queue_bytes.bytes()));
         let reads = Arc::new(Lanes::new(config.queue_reads, usize::MAX));
         tokio::spawn(worker::expire(Arc::clone(&commits)));
@@ -80,7 +86,11 @@ impl Redis {
             workers: HashMap::new(),
         };
         tokio::spawn(cluster::watch(Arc::clone(&cluster), crew));
-        Ok(Self { cluster, commits, reads })
+        let sealer = config.seal.is_on().then(|| Arc::new(Sealer::new(Arc::clone(&cluster), Arc::clone(&reads))));
+        if let Some(sealer) = &sealer {
+            tokio::spawn(seal::run(Arc::clone(sealer), requests));
+        }
+        Ok(Self { cluster, commits, reads, sealer })
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -140,13 +150,29 @@ impl Redis {
         if found.len() != rows.len() {
             return Err(odd());
         }
-        let value = |reply: Reply| match reply {
-            Reply::Nil => Ok(None),
-            // The function has judged already.
-            reply if log => reply.into_bytes().map(Some).ok_or_else(odd),
-            reply => layout::live(table, reply.into_bytes().ok_or_else(odd)?, now).map_err(Error::Corrupt),
-        };
-        found.into_iter().map(value).collect()
+        let mut values = Vec::with_capacity(rows.len());
+        for (reply, address) in found.into_iter().zip(rows) {
+            values.push(match reply {
+                Reply::Nil => None,
+                Reply::List(name) => {
+                    let name = name.into_iter().next().and_then(Reply::into_bytes).ok_or_else(odd)?;
+                    let place = layout::offset(functions::key_of(address)?);
+                    let found = self.sealed_rows(&name).await?.into_iter().find(|(other, _)| *other == place);
+                    found.map_or(Ok(None), |(_, value)| layout::live(table, value, now)).map_err(Error::Corrupt)?
+                }
+                // The function has judged already.
+                reply if log => Some(reply.into_bytes().ok_or_else(odd)?),
+                reply => layout::live(table, reply.into_bytes().ok_or_else(odd)?, now).map_err(Error::Corrupt)?,
+            });
+        }
+        Ok(values)
+    }
+
+    /// The rows of a chunk that lies in an object store, as they are stored.
+    async fn sealed_rows(&self, name: &Bytes) -> Result<Vec<(u8, Bytes)>> {
+        let sealer = self.sealer.as_ref().ok_or_else(seal::unconfigured)?;
+        let text = sealer.read(name).await?;
+        layout::rows_of_chunk(&text).ok_or_else(|| Error::Corrupt("a sealed chunk of a log is none".into()))
     }
 
     /// A table that keeps no order: all of it is read and sorted here.
@@ -198,6 +224,9 @@ impl Redis {
         let Some(last) = end.filter(|last| *last >= first) else { return Ok(None) };
         let command = functions::scan_log(names, range, (first, last), bounds, now);
         let mut page = functions::page(self.ask(&range.home, command).await?).ok_or_else(odd)?;
+        if page.rows.last().is_some_and(|(name, _)| name.last() == Some(&layout::SEALED)) {
+            self.unfold(&mut page, range, (first, last), now).await?;
+        }
         let rest = |name: &Bytes| layout::log_key(name).map(|key| Bytes::copy_from_slice(&key.to_be_bytes()));
         for (name, _) in &mut page.rows {
             *name = rest(name).ok_or_else(odd)?;
@@ -206,14 +235,33 @@ impl Redis {
         Ok(Some(page))
     }
 
+    /// Puts, in the place of a sealed chunk at the end of a page, those of its rows that belong there.
+    async fn unfold(&self, page: &mut Page, range: &Range, (first, last): (u64, u64), now: Millis) -> Result<()> {
+        let Some((member, name)) = page.rows.pop() else { return Ok(()) };
+        let member = member.slice(..member.len() - 1);
+        let mut rows = self.sealed_rows(&name).await?;
+        if range.descending {
+            rows.reverse();
+        }
+        for (place, stored) in rows {
+            let row = Bytes::from([&member[..], &[place]].concat());
+            let key = layout::log_key(&row).ok_or_else(odd)?;
+            if (first..=last).contains(&key)
+                && let Some(value) = layout::live(range.table, stored, now).map_err(Error::Corrupt)?
+            {
+                page.rows.push((row, value));
+            }
+        }
+        page.rows.truncate(range.limit);
+        Ok(())
+    }
+
     async fn ask(&self, home: &Home, command: Command) -> Result<Reply> {
         self.ask_slot(self.cluster.names.slot(home), command).await
     }
 
     async fn ask_slot(&self, slot: u16, command: Command) -> Result<Reply> {
-        let (read, answer) = Read::new(&self.cluster, slot, command);
-        self.reads.push(read)?;
-        answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the store was closed".into())))
+        reads::ask(&self.cluster, &self.reads, slot, command).await
     }
 }
 

@@ -4,7 +4,6 @@
 //! and never changed.
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::buffered::BufWriter;
-use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::prefix::PrefixStore;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
@@ -157,31 +153,9 @@ impl Objects {
     }
 
     async fn store(&self) -> Result<Arc<dyn ObjectStore>> {
-        let opened = self.opened.get_or_try_init(async || open(&self.location, &self.options).await);
+        let opened = self.opened.get_or_try_init(async || storage::objects::open(&self.location, &self.options).await);
         opened.await.cloned().map_err(|error| unavailable(&error))
     }
-}
-
-async fn open(
-    location: &str,
-    options: &[(String, String)],
-) -> std::result::Result<Arc<dyn ObjectStore>, object_store::Error> {
-    if location == "memory:" {
-        return Ok(Arc::new(InMemory::new()));
-    }
-    if !location.contains("://") {
-        let folder = PathBuf::from(location);
-        let made = tokio::fs::create_dir_all(&folder).await;
-        made.map_err(|source| object_store::Error::Generic { store: "folder", source: Box::new(source) })?;
-        // A file must not be lost whose record says that it is there.
-        return Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)));
-    }
-    let url =
-        location.parse().map_err(|source| object_store::Error::Generic { store: "URL", source: Box::new(source) })?;
-    // What is configured wins over the environment.
-    let environment = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
-    let (store, prefix) = object_store::parse_url_opts(&url, environment.chain(options.iter().cloned()))?;
-    Ok(Arc::new(PrefixStore::new(store, prefix)))
 }
 
 pub(super) fn too_large(limit: u64) -> Error {
@@ -194,30 +168,4 @@ pub(super) fn invalid(message: &str) -> Error {
 
 fn unavailable(error: &dyn std::error::Error) -> Error {
     Error::Unavailable(storage::Error::Unavailable(format!("the object store: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn every_kind_of_store_can_be_configured() {
-        for (location, options) in [
-            ("memory:", vec![]),
-            (
-                "s3://bucket/path",
-                vec![("aws_region", "eu-central-1"), ("aws_access_key_id", "a"), ("aws_secret_access_key", "b")],
-            ),
-            ("gs://bucket/path", vec![("google_skip_signature", "true")]),
-            ("az://container/path", vec![("azure_storage_account_name", "account"), ("azure_skip_signature", "true")]),
-        ] {
-            let options: Vec<_> =
-                options.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            let opened = open(location, &options).await;
-            assert!(opened.is_ok(), "{location}: {:?}", opened.err());
-        }
-        for wrong in ["ftp://host/path", "s3://"] {
-            assert!(open(wrong, &[]).await.is_err(), "{wrong}");
-        }
-    }
 }

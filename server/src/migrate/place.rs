@@ -75,7 +75,7 @@ impl Place {
                 })
             }
             Self::Redis(url) => {
-                let settings = RedisConfig { url: url.clone(), ..RedisConfig::default() };
+                let settings = RedisConfig { url: url.clone(), ..config.store.redis.clone() };
                 let store = Store::redis(&settings, Clock::system())?;
                 let ready = async {
                     while !store.is_ready() {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use super::config::RedisConfig;
 use super::functions;
-use super::layout::Names;
+use super::layout::{ChunkPlace, Names};
 use super::node::{Command, Connect, Lost, Node};
+use super::seal::Request;
 use super::slots::Slots;
 use super::url::Host;
 use crate::{Clock, metrics};
@@ -26,6 +27,7 @@ pub(super) struct Cluster {
     pub(super) names: Names,
     pub(super) clock: Clock,
     connect: Box<dyn Connect>,
+    sealing: Option<mpsc::Sender<Request>>,
     view: Mutex<View>,
     stale: Notify,
 }
@@ -40,9 +42,15 @@ struct View {
 }
 
 impl Cluster {
-    pub(super) fn new(config: RedisConfig, clock: Clock, connect: Box<dyn Connect>) -> Self {
+    /// `sealing` is whoever brings sealed chunks back, if somebody does.
+    pub(super) fn new(
+        config: RedisConfig,
+        clock: Clock,
+        connect: Box<dyn Connect>,
+        sealing: Option<mpsc::Sender<Request>>,
+    ) -> Self {
         let names = Names::new(&config.namespace);
-        Self { config, names, clock, connect, view: Mutex::default(), stale: Notify::new() }
+        Self { config, names, clock, connect, sealing, view: Mutex::default(), stale: Notify::new() }
     }
 
     pub(super) fn slots(&self) -> Arc<Slots> {
@@ -56,6 +64,19 @@ impl Cluster {
             .await
             .map_err(|Lost(why)| Lost(format!("{host}: {why}")))?;
         Ok(node)
+    }
+
+    /// Has a sealed chunk brought back. False if nobody can.
+    pub(super) fn unseal(&self, chunk: ChunkPlace) -> bool {
+        let Some(sealing) = &self.sealing else { return false };
+        // Whoever wants it asks again until it is there, so one request may be lost.
+        let _ = sealing.try_send(Request::Unseal(chunk));
+        true
+    }
+
+    /// Whoever is to hear that a log has begun a new chunk.
+    pub(super) fn sealing(&self) -> Option<&mpsc::Sender<Request>> {
+        self.sealing.as_ref()
     }
 
     /// Says that what is known has turned out wrong.

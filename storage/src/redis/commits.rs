@@ -1,14 +1,16 @@
 //! Commits: for each home, in the order of their calls.
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::functions;
 use super::lanes::{Call, Group};
+use super::layout::ChunkPlace;
 use super::node::{Command, Reply};
+use super::seal::Request;
 use super::worker::Flies;
-use crate::{Batch, Error, Home, Result, metrics};
+use crate::{Batch, Error, Home, Result, Table, metrics};
 
 /// A batch that waits for its outcome.
 pub(super) struct Ticket {
@@ -16,6 +18,8 @@ pub(super) struct Ticket {
     slot: u16,
     bytes: usize,
     deadline: Instant,
+    /// Whoever is to hear that it has begun a new chunk of a log.
+    opens: Option<(mpsc::Sender<Request>, Table)>,
     reply: oneshot::Sender<Result<()>>,
 }
 
@@ -23,11 +27,13 @@ impl Ticket {
     /// A batch that [`functions::check`] let pass, and where its outcome will be.
     pub(super) fn new(cluster: &Cluster, batch: Batch) -> (Self, oneshot::Receiver<Result<()>>) {
         let (reply, outcome) = oneshot::channel();
+        let opens = cluster.sealing().and_then(|sealing| Some((sealing.clone(), functions::opened(&batch)?)));
         let ticket = Self {
             slot: cluster.names.slot(&batch.home),
             bytes: batch.size(),
             deadline: Instant::now() + cluster.config.timeout,
             batch,
+            opens,
             reply,
         };
         (ticket, outcome)
@@ -35,6 +41,10 @@ impl Ticket {
 
     /// Tells the outcome. Nobody may be listening any more, which changes nothing.
     fn tell(self, outcome: Result<()>) {
+        if let (Ok(()), Some((sealing, table))) = (&outcome, self.opens) {
+            // One that is lost is caught up with when the next chunk begins.
+            let _ = sealing.try_send(Request::SealBehind(self.batch.home, table));
+        }
         let _ = self.reply.send(outcome);
     }
 }
@@ -96,6 +106,11 @@ impl Flies for Ticket {
             metrics::committed(std::iter::once(&outcome));
             ticket.tell(outcome);
         }
+    }
+
+    fn unseal(cluster: &Cluster, group: &Group<Self>, code: u8, number: u64) -> bool {
+        let home = group.first().map(|ticket| ticket.batch.home.clone());
+        home.is_some_and(|home| cluster.unseal(ChunkPlace { home, code, number }))
     }
 
     fn waits(_: &Cluster) -> bool {

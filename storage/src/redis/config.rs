@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::check::Point;
+use super::seal::SealConfig;
 use super::url::RedisUrl;
 use crate::units::{ByteSize, duration};
 
@@ -45,6 +46,8 @@ pub struct RedisConfig {
     pub flight_bytes: ByteSize,
     /// Findings of the check on start that are accepted, by name: the process starts in spite of them. Default none.
     pub accept: Vec<Point>,
+    /// Old parts of long conversations in an object store instead of in memory.
+    pub seal: SealConfig,
 }
 
 impl RedisConfig {
@@ -78,6 +81,7 @@ impl Default for RedisConfig {
             flight_calls: 512,
             flight_bytes: ByteSize::mib(1),
             accept: Vec::new(),
+            seal: SealConfig::default(),
         }
     }
 }

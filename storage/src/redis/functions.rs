@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::layout::{Names, Place, offset, stored, time};
+use super::layout::{ChunkPlace, Names, Place, offset, stored, time};
 use super::node::{Command, Lost, Node, Refusal, Reply};
 use crate::batch::State;
 use crate::{Address, Batch, Error, Home, Millis, Result, Table};
@@ -18,6 +18,8 @@ const MARK: &str = "linnet1_mark";
 const GET_LOG: &str = "linnet1_get_log";
 const SCAN: &str = "linnet1_scan";
 const SCAN_LOG: &str = "linnet1_scan_log";
+const SEAL: &str = "linnet1_seal";
+const UNSEAL: &str = "linnet1_unseal";
 
 /// Sees to it that a server has the library. Another version's stays beside it.
 pub(super) async fn load(node: &dyn Node, within: std::time::Duration) -> std::result::Result<(), Lost> {
@@ -42,6 +44,12 @@ pub(super) fn check(batch: &Batch) -> Result<()> {
     let rows = rows.chain(batch.deletes.iter().map(|d| (d.table, &d.rest)));
     let mut rows = rows.chain(batch.puts.iter().map(|p| (p.table, &p.rest)));
     rows.try_for_each(|(table, rest)| Place::of(table, rest).map(drop)).map_err(Error::Corrupt)
+}
+
+/// The log in which a batch begins a new chunk, if it does.
+pub(super) fn opened(batch: &Batch) -> Option<Table> {
+    let first = |put: &&crate::batch::Put| matches!(Place::of(put.table, &put.rest), Ok((Place::Chunk(..), name)) if name.as_ref() == [0]);
+    batch.puts.iter().find(first).map(|put| put.table)
 }
 
 /// One call for batches of one home, in their order.
@@ -123,6 +131,18 @@ pub(super) fn get_log(names: &Names, home: &Home, table: Table, keys: &[u64], no
         .number(time(now))
         .arg(expiry_flag(table))
         .args(keys.iter().map(|key| Bytes::copy_from_slice(&[offset(*key)])))
+}
+
+/// The object `name` in the place of the chunk that has this SHA-1, until then.
+pub(super) fn seal(names: &Names, chunk: &ChunkPlace, sha1: String, name: &Bytes, until: Millis) -> Command {
+    let keys = vec![names.guard(&chunk.home), names.chunk_of(chunk)];
+    call("FCALL", SEAL, keys).arg(sha1).arg(name.clone()).number(time(until))
+}
+
+/// A chunk's bytes in the place of the object that holds them.
+pub(super) fn unseal(names: &Names, chunk: &ChunkPlace, name: &Bytes, text: Bytes) -> Command {
+    let keys = vec![names.guard(&chunk.home), names.chunk_of(chunk)];
+    call("FCALL", UNSEAL, keys).arg(name.clone()).arg(text)
 }
 
 /// One page of a scan.
@@ -235,9 +255,9 @@ mod tests {
         // Servers keep what they have loaded under a name. If this fails, the code changed: once it has been released,
         // raise the version in every name in `linnet.lua` and here.
         assert!(LIBRARY.starts_with(&format!("#!lua name={NAME}\n")));
-        for function in [COMMIT, SHRINK, MARK, GET_LOG, SCAN, SCAN_LOG] {
+        for function in [COMMIT, SHRINK, MARK, GET_LOG, SCAN, SCAN_LOG, SEAL, UNSEAL] {
             assert!(function.starts_with(NAME) && LIBRARY.contains(&format!("'{function}'")), "{function}");
         }
-        assert_eq!(super::super::layout::crc16(LIBRARY.as_bytes()), 0x24ba, "the checksum of the code");
+        assert_eq!(super::super::layout::crc16(LIBRARY.as_bytes()), 0x825f, "the checksum of the code");
     }
 }

@@ -20,6 +20,7 @@
 //!
 //! A row of a log is its value, its length in four bytes and its key's place in the chunk in one, so that a chunk is
 //! read from its end, where most readers begin, and appended to without being read.
+//! Where its rows lie in an object store, it has one row, whose place is none, and whose value is the object's name.
 //! That is five bytes a row beside the value, and some two for a chunk's key. A stream would take ten and more, keeps
 //! room of 4 KiB in each conversation however short, and keeps deleted words in memory until all their neighbours are
 //! deleted too. A hash would take eighty. A chunk is written anew by a commit that does something else than append, so
@@ -42,6 +43,8 @@ pub(crate) const SLOTS: u16 = 16_384;
 const EXPIRY: usize = 6;
 /// Bytes behind a row of a chunk: its length in four, its place in one.
 const FOOTER: usize = 5;
+/// The place of the one row of a chunk whose rows lie in an object store.
+pub(super) const SEALED: u8 = 255;
 /// The last time that an expiry can name; later ones are as good.
 const END: i64 = (1 << (8 * EXPIRY)) - 1;
 
@@ -71,6 +74,15 @@ pub(super) struct KeyName {
     pub(super) home: Home,
     /// Of the table.
     pub(super) code: u8,
+}
+
+/// One chunk of one log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ChunkPlace {
+    pub(super) home: Home,
+    /// Of the table.
+    pub(super) code: u8,
+    pub(super) number: u64,
 }
 
 /// Where in a home a row is.
@@ -124,7 +136,13 @@ impl Names {
     }
 
     pub(super) fn index(&self, home: &Home, table: Table) -> Bytes {
-        self.of_table(home, table, "i")
+        self.index_of(home, table.code)
+    }
+
+    pub(super) fn index_of(&self, home: &Home, code: u8) -> Bytes {
+        let mut key = self.home(home, 24);
+        key.put_slice(format!("{code}i").as_bytes());
+        key.freeze()
     }
 
     /// What the keys of all chunks of a log begin with.
@@ -134,6 +152,12 @@ impl Names {
 
     pub(super) fn chunk(&self, home: &Home, table: Table, number: u64) -> Bytes {
         self.of_table(home, table, &format!("c{number:016x}"))
+    }
+
+    pub(super) fn chunk_of(&self, ChunkPlace { home, code, number }: &ChunkPlace) -> Bytes {
+        let mut key = self.home(home, 24);
+        key.put_slice(format!("{code}c{number:016x}").as_bytes());
+        key.freeze()
     }
 
     fn expiries(&self, home: &Home, table: Table) -> Bytes {
@@ -273,6 +297,12 @@ pub(super) fn kept(table: Table, value: Bytes, now: Millis) -> Result<Option<(By
     };
     let at = expiry.iter().fold(0, |at, byte| at << 8 | i64::from(*byte));
     Ok((at == 0 || at > time(now)).then(|| (value.slice(EXPIRY..), (at != 0).then_some(Millis(at)))))
+}
+
+/// The name of the object that a chunk's bytes stand for, if they do.
+pub(super) fn sealed(text: &Bytes) -> Option<Bytes> {
+    let name = text.len().checked_sub(FOOTER)?;
+    (text.last() == Some(&SEALED)).then(|| text.slice(..name))
 }
 
 /// The rows of a chunk, as they are stored, in order; each with its place. `None` if it is no chunk.

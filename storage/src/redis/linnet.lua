@@ -136,7 +136,10 @@ function Rows:finish()
     settle({ 'HLEN', self.values }, self.expiries, { self.values, self.expiries, self.order }, self.now)
 end
 
--- A chunk of a log: the rows of one value of key / ROWS, one behind the other.
+-- A chunk of a log: the rows of one value of key / ROWS, one behind the other. Or, where they lie in an object store,
+-- one row whose place no row has, and whose value names the object.
+
+local SEALED = 255
 
 local Chunk = {}
 Chunk.__index = Chunk
@@ -164,6 +167,11 @@ local function row(offset, value)
         offset
     )
     return value .. footer
+end
+
+-- The name of the object that a chunk's bytes stand for, if they do.
+local function sealed(text)
+    if string.byte(text, -1) == SEALED then return string.sub(text, 1, #text - FOOTER) end
 end
 
 function Chunk:open()
@@ -364,6 +372,11 @@ local function commit(keys, args)
     local now = tonumber(next())
     local found = places(keys, next, now)
     local results = {}
+    for _, place in ipairs(found) do
+        if place.chunk and place:top() == SEALED then
+            return redis.error_reply('SEALED ' .. string.match(place.chunk, '%d+c%x+$'))
+        end
+    end
     for batch = 1, tonumber(next()) do
         local held = true
         for _ = 1, tonumber(next()) do
@@ -400,7 +413,8 @@ local function get_log(keys, args)
             loaded, text = keys[i], call('GET', keys[i]) or ''
         end
         local wanted = string.byte(args[i + 1])
-        values[i - 1] = false
+        local name = sealed(text)
+        values[i - 1] = name and { name } or false
         for offset, first, last in backwards(text) do
             if offset <= wanted then
                 if offset == wanted then
@@ -453,7 +467,8 @@ local function scan(keys, args)
 end
 
 -- A page of a log. Keys: the guard, the index; chunks have the name of `prefix` and their number in hex, and lie in the
--- same slot. Arguments: now, `x` or `-`, the prefix, first chunk, first offset, last chunk, last offset (both
+-- same slot. A chunk that is sealed comes as a row whose place none has, and ends the page.
+-- Arguments: now, `x` or `-`, the prefix, first chunk, first offset, last chunk, last offset (both
 -- inclusive, first below last), `REV` or nothing, most rows, about how many bytes. A rest is chunk number and offset.
 local function scan_log(keys, args)
     local now, expires, prefix = tonumber(args[1]), args[2] == 'x', args[3]
@@ -471,6 +486,13 @@ local function scan_log(keys, args)
     local page, bytes, taken = { false }, 0, 0
     for m, member in ipairs(members) do
         local text = call('GET', prefix .. hex(member)) or ''
+        local name = sealed(text)
+        if name then
+            page[#page + 1] = member .. string.char(SEALED)
+            page[#page + 1] = name
+            page[1] = member .. string.char(reverse and 0 or ROWS - 1)
+            return page
+        end
         local from = member == first and first_offset or 0
         local to = member == last and last_offset or ROWS - 1
         local found = {}
@@ -502,7 +524,29 @@ local function scan_log(keys, args)
     return page
 end
 
+-- Puts the name of an object in the place of the rows that it holds, if they are those, and if it is not too late.
+-- Both this and what undoes it may be called twice. Keys: the guard, the chunk. Arguments: the SHA-1 of the chunk, the
+-- name, milliseconds after which it is too late.
+local function seal(keys, args)
+    local text = call('GET', keys[2]) or ''
+    if sealed(text) == args[2] then return 1 end
+    if redis.sha1hex(text) ~= args[1] or call('TIME')[1] * 1000 > tonumber(args[3]) then return 0 end
+    call('SET', keys[2], row(SEALED, args[2]), 'KEEPTTL')
+    return 1
+end
+
+-- Puts the rows back, if the object's name is what is there. Arguments: the name, the rows.
+local function unseal(keys, args)
+    local text = call('GET', keys[2]) or ''
+    if text == args[2] then return 1 end
+    if sealed(text) ~= args[1] then return 0 end
+    call('SET', keys[2], args[2], 'KEEPTTL')
+    return 1
+end
+
 redis.register_function('linnet1_commit', commit)
+redis.register_function('linnet1_seal', seal)
+redis.register_function('linnet1_unseal', unseal)
 -- The same for commits that only delete, which a full memory does not stop.
 redis.register_function { function_name = 'linnet1_shrink', callback = commit, flags = { 'allow-oom' } }
 redis.register_function {

@@ -117,6 +117,8 @@ pub(crate) enum Meaning {
     NotNow,
     /// Nothing was executed: our functions are not there.
     NoFunction,
+    /// Nothing was executed: this chunk, by its table and number, lies in an object store, and must come back first.
+    Sealed(u8, u64),
     /// Nothing was executed: memory is full.
     Full,
     /// Something else, and it may have been executed in part.
@@ -134,11 +136,20 @@ impl Refusal {
             }
             "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "READONLY" | "MASTERDOWN" | "NOREPLICAS" | "MISCONF"
             | "BUSY" => Meaning::NotNow,
+            "SEALED" => {
+                words.next().and_then(chunk).map_or(Meaning::Other, |(code, number)| Meaning::Sealed(code, number))
+            }
             "OOM" => Meaning::Full,
             "ERR" if self.0.contains("Function not found") => Meaning::NoFunction,
             _ => Meaning::Other,
         }
     }
+}
+
+/// A chunk as the end of its key names it.
+fn chunk(text: &str) -> Option<(u8, u64)> {
+    let (code, number) = text.split_once('c')?;
+    Some((code.parse().ok()?, u64::from_str_radix(number, 16).ok()?))
 }
 
 /// A host of a redirection, which may leave out the name when it is that of the server asked.
@@ -166,6 +177,7 @@ mod tests {
         assert_eq!(meaning("ASK 7 there:7001"), Meaning::NotNow);
         assert_eq!(meaning("TRYAGAIN Multiple keys request during rehashing of slot"), Meaning::NotNow);
         assert_eq!(meaning("ERR Function not found"), Meaning::NoFunction);
+        assert_eq!(meaning("SEALED 21c00000000000000ff"), Meaning::Sealed(21, 255));
         assert_eq!(meaning("OOM command not allowed when used memory > 'maxmemory'."), Meaning::Full);
         assert_eq!(meaning("ERR user_function:1: attempt to index a nil value"), Meaning::Other);
     }

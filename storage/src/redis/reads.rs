@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::functions;
-use super::lanes::{Call, Group};
+use super::lanes::{Call, Group, Lanes};
 use super::node::{Command, Reply};
 use super::worker::Flies;
 use crate::{Error, Result};
 
-/// A command that changes nothing and waits for its answer.
+/// A command that changes nothing, or the same if it comes twice, and waits for its answer.
 pub(super) struct Read {
     // Every read has a lane of its own.
     serial: u64,
@@ -33,6 +33,13 @@ impl Read {
         let bytes = functions::answer_size(&command);
         (Self { serial, command, slot, bytes, deadline, reply }, answer)
     }
+}
+
+/// Asks whoever serves a slot.
+pub(super) async fn ask(cluster: &Cluster, lanes: &Lanes<Read>, slot: u16, command: Command) -> Result<Reply> {
+    let (read, answer) = Read::new(cluster, slot, command);
+    lanes.push(read)?;
+    answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the store was closed".into())))
 }
 
 impl Call for Read {
@@ -81,6 +88,11 @@ impl Flies for Read {
         for read in group {
             let _ = read.reply.send(Err(error.clone()));
         }
+    }
+
+    fn unseal(_: &Cluster, _: &Group<Self>, _: u8, _: u64) -> bool {
+        // A read is told of the object instead.
+        false
     }
 
     fn waits(cluster: &Cluster) -> bool {

@@ -91,12 +91,16 @@ impl Redis {
         let texts = members.iter().map(async |member| {
             let number = member.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| odd())?;
             let text = self.ask(home, Command::new("GET").arg(names.chunk(home, *table, number))).await?;
-            Ok::<_, Error>((number, text.into_bytes().unwrap_or_default()))
+            let text = text.into_bytes().unwrap_or_default();
+            let rows = match layout::sealed(&text) {
+                Some(name) => self.sealed_rows(&name).await?,
+                None => layout::rows_of_chunk(&text)
+                    .ok_or_else(|| Error::Corrupt(format!("table {}: a chunk of a log is none", table.name)))?,
+            };
+            Ok::<_, Error>((number, rows))
         });
         let mut items = Vec::new();
-        for (number, text) in try_join_all(texts).await? {
-            let rows = layout::rows_of_chunk(&text)
-                .ok_or_else(|| Error::Corrupt(format!("table {}: a chunk of a log is none", table.name)))?;
+        for (number, rows) in try_join_all(texts).await? {
             for (offset, value) in rows {
                 let key = number * layout::CHUNK + u64::from(offset);
                 items.extend(row(*table, Bytes::copy_from_slice(&key.to_be_bytes()), value, now)?);

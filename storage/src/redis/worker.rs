@@ -40,6 +40,9 @@ pub(super) trait Flies: Call + Sized {
     /// Whether a call may be repeated if it is not known whether it happened.
     const REPEATABLE: bool;
 
+    /// Has a chunk brought back that calls want to change, so that they can be tried again. False if nobody can.
+    fn unseal(cluster: &Cluster, group: &Group<Self>, code: u8, number: u64) -> bool;
+
     /// Whether a flight ends with a `WAIT`.
     fn waits(cluster: &Cluster) -> bool;
 }
@@ -146,7 +149,7 @@ impl<C: Flies> Flight<'_, C> {
 
     fn settle(&self, groups: Vec<Group<C>>, answers: Vec<Answer>, safe: Result<(), String>) -> bool {
         let mut usable = true;
-        let mut refused = Vec::new();
+        let (mut refused, mut sealed) = (Vec::new(), Vec::new());
         let mut unknown = Vec::new();
         for (group, answer) in groups.into_iter().zip(answers) {
             match answer {
@@ -158,6 +161,13 @@ impl<C: Flies> Flight<'_, C> {
                         refused.push(group);
                     }
                     Meaning::NotNow => refused.push(group),
+                    Meaning::Sealed(code, number) => {
+                        if C::unseal(self.cluster, &group, code, number) {
+                            sealed.push(group);
+                        } else {
+                            self.land(group, |group| C::fail(group, &super::seal::unconfigured()));
+                        }
+                    }
                     Meaning::NoFunction => {
                         // Connecting anew loads them.
                         usable = false;
@@ -180,6 +190,7 @@ impl<C: Flies> Flight<'_, C> {
             self.cluster.suspect();
         }
         self.rest(refused);
+        self.rest(sealed);
         usable
     }
 

@@ -12,5 +12,6 @@ mod failover;
 mod layout;
 mod load;
 mod migration;
+mod seal;
 mod tls;
 mod upgrade;
