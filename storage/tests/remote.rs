@@ -299,8 +299,8 @@ async fn a_flush_waits_until_the_owner_has_what_was_published() {
     }
     owner.kill().await;
     eventually(|| !bus.is_ready()).await;
-    // Nobody will ever answer: the flush ends all the same.
-    tokio::time::timeout(Duration::from_secs(4), bus.flush()).await.unwrap();
+    // Nobody will ever answer, and nobody waits for it.
+    tokio::time::timeout(Duration::from_secs(1), bus.flush()).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use domain::{BootId, Clock, Domain, record};
 use outbound::{Http, Outbound, Share};
 use prost::Message;
-use storage::{StoreServer, Subscription};
+use storage::{Bus, StoreServer, Subscription};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +15,11 @@ use crate::config::Config;
 const BUS_CAPACITY: usize = 65_536;
 
 /// Tasks that run until they are told to stop.
-#[derive(Default)]
 pub(super) struct Background {
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     outbound: Option<Outbound>,
+    bus: Bus,
 }
 
 impl Background {
@@ -34,13 +34,13 @@ impl Background {
         domain: &Domain,
         sessions: bool,
     ) -> Result<Self> {
+        let (stop, bus) = (CancellationToken::new(), backend.bus.clone());
         let share = match backend.reach {
             // The owner of the store does it all.
-            Reach::Remote => return Ok(Self::default()),
+            Reach::Remote => return Ok(Self { stop, tasks: Vec::new(), outbound: None, bus }),
             Reach::Owned => Share::Alone,
             Reach::Shared => Share::Among(BootId(rand::random_range(1..domain::ID_END))),
         };
-        let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         if backend.reach == Reach::Owned {
             let server = StoreServer::bind(&config.store.server).with_context(|| {
@@ -54,7 +54,7 @@ impl Background {
         }
         let http = Http::new(&config.outbound);
         let outbound = Outbound::start(domain.clone(), clock.clone(), http, &config.outbound, share);
-        Ok(Self { stop, tasks, outbound: Some(outbound) })
+        Ok(Self { stop, tasks, outbound: Some(outbound), bus })
     }
 
     /// Finishes what is under way, and ends.
@@ -67,6 +67,8 @@ impl Background {
             // A task that panicked has been reported by the runtime.
             let _ = task.await;
         }
+        // Last, so that what was done until here is told to others.
+        self.bus.close().await;
     }
 }
 

@@ -32,6 +32,9 @@ impl RemoteBus {
 
     /// Completes once the owner has taken what was published before, or cannot be reached.
     pub(super) async fn flush(&self) {
+        if !self.link.is_connected() {
+            return;
+        }
         if let Ok(answer) = self.link.call(pb::request::Call::Flush(pb::Flush {}), self.timeout) {
             // An error says that the connection is gone, and with it what was on the way.
             let _ = answer.await;
