@@ -86,6 +86,11 @@ impl Events {
         self.outlet.bus().is_some()
     }
 
+    /// Whether there are other processes, and the way to them is closed.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.outlet.bus().is_some_and(|bus| !bus.is_ready())
+    }
+
     /// Tells an event that another process published to the sessions of this one.
     pub(crate) async fn receive(self: &Arc<Self>, event: store::Event) {
         if event.origin == self.origin {

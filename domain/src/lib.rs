@@ -237,7 +237,16 @@ impl Domain {
         self.messages.log()
     }
 
-    /// Whether the store answers; for readiness probes.
+    /// Whether this process can do its work: the store answers, and the bus is heard where there are other processes. For readiness probes.
+    ///
+    /// # Errors
+    /// What is missing, for people.
+    pub async fn ready(&self) -> std::result::Result<(), String> {
+        self.check().await.map_err(|error| error.to_string())?;
+        if self.events.is_cut_off() { Err("the bus does not reach the other processes".to_owned()) } else { Ok(()) }
+    }
+
+    /// Whether the store answers.
     ///
     /// # Errors
     /// `Unavailable`.

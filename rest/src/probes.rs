@@ -53,9 +53,9 @@ async fn ready(state: Arc<State>, draining: CancellationToken) -> Response {
     let reason = if draining.is_cancelled() {
         Some("draining: the server is about to stop".to_owned())
     } else {
-        match tokio::time::timeout(state.config.ready_timeout, state.domain.check()).await {
+        match tokio::time::timeout(state.config.ready_timeout, state.domain.ready()).await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
+            Ok(Err(missing)) => Some(missing),
             Err(_) => Some("the store does not answer".to_owned()),
         }
     };

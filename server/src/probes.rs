@@ -64,9 +64,9 @@ async fn ready(asked: Arc<(Domain, CancellationToken)>) -> (StatusCode, String) 
     if draining.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n".into());
     }
-    match tokio::time::timeout(PATIENCE, domain.check()).await {
+    match tokio::time::timeout(PATIENCE, domain.ready()).await {
         Ok(Ok(())) => (StatusCode::OK, "ready\n".into()),
-        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        Ok(Err(missing)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n".into()),
     }
 }

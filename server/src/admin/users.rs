@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use domain::tokens::Issue;
@@ -15,6 +16,10 @@ use crate::config::Config;
 
 /// Users created at once: enough to fill the store's groups of commits, few enough to stay far from its limits.
 const AT_ONCE: usize = 256;
+
+/// How often a user of many is tried while the store is busy, and how much longer each pause is than the one before.
+const TRIES: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// `wire.Kicked.Reason.ADMIN`.
 const KICKED_BY_ADMIN: u32 = 2;
@@ -107,9 +112,25 @@ async fn create_many(
     let each = futures_util::stream::iter(1..=count).map(|number| async move {
         let uid = format!("{prefix}{number}");
         let name = name.unwrap_or(&uid).to_owned();
-        ensure_with_token(domain, caller, &uid, &name).await
+        ensure_patiently(domain, caller, &uid, &name).await
     });
     each.buffered(AT_ONCE).try_collect().await
+}
+
+/// As [`ensure_with_token`], which may be done again: among many, one that a busy store has no time for is no reason to give up.
+async fn ensure_patiently(domain: &Domain, caller: &Caller, uid: &str, name: &str) -> Result<Credential> {
+    let mut tries = 0;
+    loop {
+        let made = ensure_with_token(domain, caller, uid, name).await;
+        let busy = made.as_ref().is_err_and(|error| {
+            matches!(error.downcast_ref(), Some(domain::Error::Unavailable(_) | domain::Error::Limited { .. }))
+        });
+        tries += 1;
+        if !busy || tries == TRIES {
+            return made;
+        }
+        tokio::time::sleep(PAUSE * tries).await;
+    }
 }
 
 async fn find(admin: &Admin, caller: &Caller, uid: &str) -> Result<UserId> {

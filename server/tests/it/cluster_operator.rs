@@ -31,8 +31,8 @@ fn an_operator_works_on_a_cluster() {
     let node = cluster.node(Role::Serve);
     let app = AppServer::new(node.server.url(""));
     wait_for(&app, 200);
-    let said = node.site.run(&["chat", "--app", "shop", "--user", "alice", "--to", "bob"]);
-    assert!(said.contains("alice"), "{said}");
+    let said = node.site.run(&["chat", "--app", "shop", "--user", "alice", "--to", "bob", "--transport", "tcp"]);
+    assert!(said.contains("bob: write a line"), "{said}");
 
     // While no node of the cluster answers, nothing can be done, and that is what it says; then all is as before.
     for redis in 0..cluster.redis.nodes() {
