@@ -14,7 +14,7 @@ use storage::testing::{RedisCluster, Reply};
 use crate::firewall::Firewall;
 use crate::harness::cluster::Node;
 use crate::ledger::{Ledger, Moment};
-use crate::world::{World, holds_within};
+use crate::world::{Slots, World, holds_within};
 
 /// How long a cluster may take to choose a new master.
 const TAKEOVER: Duration = Duration::from_secs(30);
@@ -105,16 +105,18 @@ pub(crate) struct Incident {
     pub(crate) taken_over: Option<Moment>,
     /// When something that was written after the fault had been acknowledged in every conversation.
     pub(crate) recovered: Moment,
-    /// The conversations of the shard that failed.
+    /// The conversations whose logs are on the shard that failed.
     pub(crate) affected: Vec<ConversationId>,
+    /// The conversations that have nothing there, not even one of their users.
+    pub(crate) elsewhere: Vec<ConversationId>,
 }
 
 /// Carries out a plan.
 pub(crate) struct Driver<'a> {
     pub(crate) world: &'a mut World,
     pub(crate) ledger: &'a Ledger,
-    /// In which slot each conversation is.
-    pub(crate) slots: BTreeMap<ConversationId, u16>,
+    /// In which slots each conversation is.
+    pub(crate) slots: BTreeMap<ConversationId, Slots>,
     pub(crate) firewall: Option<Firewall>,
     pub(crate) random: StdRng,
 }
@@ -132,7 +134,8 @@ impl Driver<'_> {
         tokio::time::sleep(Duration::from_millis(self.random.random_range(CALM_MS))).await;
         let victim = *self.redis().masters().choose(&mut self.random).ok_or("there is no master")?;
         let at = self.ledger.now();
-        let mut incident = Incident { fault, at, taken_over: None, recovered: at, affected: Vec::new() };
+        let mut incident =
+            Incident { fault, at, taken_over: None, recovered: at, affected: Vec::new(), elsewhere: Vec::new() };
         tokio::task::block_in_place(|| match fault {
             Fault::KillMaster | Fault::StopMaster | Fault::PartitionMaster | Fault::StarveReplicas => {
                 self.fail_over(victim, &mut incident)
@@ -178,6 +181,7 @@ impl Driver<'_> {
     fn fail_over(&mut self, master: usize, incident: &mut Incident) -> Result<(), String> {
         let replicas = self.redis().replicas_of(master);
         incident.affected = self.conversations_at(master);
+        incident.elsewhere = self.conversations_beside(master);
         incident.at = self.ledger.now();
         match incident.fault {
             Fault::StopMaster => self.redis().pause(master),
@@ -215,8 +219,16 @@ impl Driver<'_> {
     }
 
     fn conversations_at(&self, master: usize) -> Vec<ConversationId> {
-        let there = self.slots.iter().filter(|(_, slot)| self.redis().master_of(**slot) == master);
+        let there = self.slots.iter().filter(|(_, slots)| self.redis().master_of(slots.log) == master);
         there.map(|(conversation, _)| *conversation).collect()
+    }
+
+    fn conversations_beside(&self, master: usize) -> Vec<ConversationId> {
+        let is_beside = |slots: &Slots| {
+            std::iter::once(&slots.log).chain(&slots.users).all(|slot| self.redis().master_of(*slot) != master)
+        };
+        let beside = self.slots.iter().filter(|(_, slots)| is_beside(slots));
+        beside.map(|(conversation, _)| *conversation).collect()
     }
 
     /// Moves the slots of half of a master's conversations.
@@ -226,7 +238,7 @@ impl Driver<'_> {
         let moving = conversations.choose_multiple(&mut self.random, conversations.len().div_ceil(2));
         for conversation in moving.copied().collect::<Vec<_>>() {
             let to = *others.choose(&mut self.random).ok_or("there is no other master")?;
-            self.redis().move_slot(self.slots[&conversation], to)?;
+            self.redis().move_slot(self.slots[&conversation].log, to)?;
         }
         Ok(())
     }
@@ -239,7 +251,7 @@ impl Driver<'_> {
         for master in before {
             let conversations = self.conversations_at(master);
             for conversation in conversations.iter().take(conversations.len().div_ceil(4)) {
-                self.redis().move_slot(self.slots[conversation], new)?;
+                self.redis().move_slot(self.slots[conversation].log, new)?;
             }
         }
         Ok(())

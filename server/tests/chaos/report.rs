@@ -29,7 +29,7 @@ pub(crate) struct Report {
     pub(crate) takeover_ms: Option<Spread>,
     /// The longest time without an acknowledgement on the shard that failed.
     pub(crate) silence_ms: Option<Spread>,
-    /// Acknowledgements a second on the other shards in that time, as a share of those just before.
+    /// Acknowledgements a second in that time in conversations that have nothing on that shard, as a share of those just before.
     pub(crate) healthy_share: Option<Spread>,
     pub(crate) reconnects: u64,
     pub(crate) resumed: u64,
@@ -119,7 +119,10 @@ impl std::fmt::Display for Report {
             }
         }
         if let Some(Spread { min, median, max }) = self.healthy_share {
-            writeln!(out, "  rate on the other shards meanwhile, of before: {min:.2} / {median:.2} / {max:.2}")?;
+            writeln!(
+                out,
+                "  rate meanwhile in conversations of other shards, of before: {min:.2} / {median:.2} / {max:.2}"
+            )?;
         }
         write!(
             out,
@@ -144,7 +147,13 @@ impl Outage {
     fn of(ledger: &Ledger, incident: &Incident) -> Option<Self> {
         let (mut failed, mut healthy) = (Vec::new(), Vec::new());
         for conversation in ledger.conversations() {
-            let answers = if incident.affected.contains(&conversation) { &mut failed } else { &mut healthy };
+            let answers = if incident.affected.contains(&conversation) {
+                &mut failed
+            } else if incident.elsewhere.contains(&conversation) {
+                &mut healthy
+            } else {
+                continue;
+            };
             let acked = ledger.operations(conversation).into_iter();
             let acked = acked.filter(|operation| matches!(operation.outcome, Outcome::Acked(_)));
             answers.extend(acked.map(|operation| operation.answered));

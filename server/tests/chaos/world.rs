@@ -54,17 +54,25 @@ impl World {
         device::options(gateway, network, token, transport)
     }
 
-    /// In which slot each conversation is, by the keys that there are of it.
-    pub(crate) fn slots(&self, conversations: &[ConversationId]) -> BTreeMap<ConversationId, u16> {
+    /// In which slots each conversation is: that of its log, and those of its users where they are asked before every message.
+    pub(crate) fn slots(&self, conversations: &[ConversationId]) -> BTreeMap<ConversationId, Slots> {
         let redis = &self.cluster.redis;
         let keys_of = |master| redis.ask(master, &["KEYS", "*"]).expect("the keys of a master").into_items();
         let keys: Vec<Vec<u8>> = redis.masters().into_iter().flat_map(keys_of).collect();
-        let slot_of = |conversation: &ConversationId| {
-            let part = home_of(*conversation);
-            let key = keys.iter().find(|key| key.windows(part.len()).any(|window| window == part));
-            redis.slot_of(key.unwrap_or_else(|| panic!("no key of {conversation}"))).expect("a slot")
+        let slot_of = |home: Vec<u8>| {
+            let key = keys.iter().find(|key| key.windows(home.len()).any(|window| window == home));
+            redis.slot_of(key.unwrap_or_else(|| panic!("no key of {home:?}"))).expect("a slot")
         };
-        conversations.iter().map(|conversation| (*conversation, slot_of(conversation))).collect()
+        let slots = |conversation: &ConversationId| {
+            let users = match conversation {
+                ConversationId::Direct { low, high } => {
+                    vec![slot_of(home(USER, &[*low])), slot_of(home(USER, &[*high]))]
+                }
+                _ => Vec::new(),
+            };
+            Slots { log: slot_of(home_of(*conversation)), users }
+        };
+        conversations.iter().map(|conversation| (*conversation, slots(conversation))).collect()
     }
 
     /// Logs of all processes, for whoever looks for the cause of a fault.
@@ -78,15 +86,30 @@ impl World {
     }
 }
 
-/// What the keys of a conversation have in them and no others: the kind of its home, and its ids. The domain's golden file has them.
+/// Where a conversation is.
+#[derive(Debug, Clone)]
+pub(crate) struct Slots {
+    pub(crate) log: u16,
+    pub(crate) users: Vec<u16>,
+}
+
+// Kinds of homes: the domain's golden file has them.
+const USER: u8 = 4;
+const DIRECT: u8 = 5;
+const GROUP: u8 = 6;
+const NOTICES: u8 = 7;
+
+/// What the keys of a home have in them and no others: its kind, and its ids.
+fn home(kind: u8, ids: &[u64]) -> Vec<u8> {
+    let ids = ids.iter().flat_map(|id| id.to_be_bytes());
+    std::iter::once(kind).chain(ids).collect()
+}
+
 fn home_of(conversation: ConversationId) -> Vec<u8> {
-    const DIRECT: u8 = 5;
-    const GROUP: u8 = 6;
-    const NOTICES: u8 = 7;
     match conversation {
-        ConversationId::Direct { low, high } => [&[DIRECT][..], &low.to_be_bytes(), &high.to_be_bytes()].concat(),
-        ConversationId::Group(group) => [&[GROUP][..], &group.to_be_bytes()].concat(),
-        ConversationId::Notices(user) => [&[NOTICES][..], &user.to_be_bytes()].concat(),
+        ConversationId::Direct { low, high } => home(DIRECT, &[low, high]),
+        ConversationId::Group(group) => home(GROUP, &[group]),
+        ConversationId::Notices(user) => home(NOTICES, &[user]),
     }
 }
 
