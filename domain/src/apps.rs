@@ -4,7 +4,6 @@
 //! Credentials are kept as hashes; only the key that derives repeatable tokens is kept as it is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use proto::store;
 use storage::{Batch, Clock, Home, Key, Rest, Scan, State, Store, Table};
@@ -13,6 +12,7 @@ use crate::caller::{Caller, Subject};
 use crate::counters::{Counters, Sequence};
 use crate::devices::{Kicks, Reason};
 use crate::error::{Error, Noun, Result};
+use crate::fresh::Fresh;
 use crate::ids::AppNumber;
 use crate::retry::Tries;
 use crate::{secret, tables};
@@ -140,33 +140,31 @@ impl Key for AppIndexKey {
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     store: Store,
-    /// By number. What is in here may be a second old, so that a change elsewhere is seen within one.
-    fresh: moka::sync::Cache<u32, Arc<store::App>>,
+    /// By number.
+    fresh: Fresh<AppNumber, Option<Arc<store::App>>>,
 }
 
 impl Directory {
-    /// How long a change of an app may go unnoticed by other processes.
-    const STALE: Duration = Duration::from_secs(1);
-
     pub(crate) fn new(store: Store) -> Self {
-        let fresh = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(Self::STALE).build();
-        Self { store, fresh }
+        Self { store, fresh: Fresh::new() }
     }
 
     /// The app with this number, unless it was deleted more than a second ago.
     pub(crate) async fn by_number(&self, number: AppNumber) -> Result<Option<Arc<store::App>>> {
-        if let Some(app) = self.fresh.get(&number.0) {
-            return Ok(Some(app));
+        let app = self.fresh.get(number, self.read(number)).await?;
+        if app.is_none() {
+            // It may be made the next moment.
+            self.fresh.forget(number);
         }
+        Ok(app)
+    }
+
+    async fn read(&self, number: AppNumber) -> Result<Option<Arc<store::App>>> {
         let app = match self.store.get(&AppIndexKey::Number(number.0)).await? {
             Some(index) if index.deleted == 0 => self.store.get(&AppKey { id: &index.id }).await?,
             _ => None,
         };
-        let app = app.filter(|app| app.number == number.0).map(Arc::new);
-        if let Some(app) = &app {
-            self.fresh.insert(number.0, Arc::clone(app));
-        }
-        Ok(app)
+        Ok(app.filter(|app| app.number == number.0).map(Arc::new))
     }
 
     /// An app's settings as they are now, or were a second ago. A caller's copy may be as old as its connection.
@@ -203,7 +201,7 @@ impl Directory {
     }
 
     fn forget(&self, number: u32) {
-        self.fresh.invalidate(&number);
+        self.fresh.forget(AppNumber(number));
     }
 }
 

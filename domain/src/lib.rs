@@ -18,6 +18,7 @@ pub mod devices;
 mod error;
 mod events;
 pub mod files;
+mod fresh;
 pub mod groups;
 mod ids;
 mod interests;

@@ -388,16 +388,17 @@ impl Log {
             // Other processes are writing here too, or may want to. Random, so that two do not keep meeting.
             tokio::time::sleep(Duration::from_micros(rand::random_range(0..500 * u64::from(attempts.max(1))))).await;
         }
+        let known = self.known(lane, &parked).await;
         for slot in parked {
             if slot.attempts > ATTEMPTS {
                 slot.refuse(&cut_off());
                 continue;
             }
             // A retry may have met its original under way: then this is where it finds the place that was given.
-            let earlier = if slot.entry.client_msg_id.is_empty() {
-                Ok(None)
-            } else {
-                self.earlier(&lane.sent_key(&slot), slot.digest).await
+            let earlier = match &known {
+                Ok(known) if !known.contains(&slot.entry.message_id) => Ok(None),
+                Ok(_) => self.earlier(&lane.sent_key(&slot), slot.digest).await,
+                Err(error) => Err(error.clone()),
             };
             match earlier {
                 Ok(None) => kept.push_back(slot),

@@ -20,6 +20,7 @@ use storage::{Batch, Clock, Home, Key, Rest, Store, Table};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::{Error, Noun, Result};
+use crate::fresh::Fresh;
 use crate::ids::{AppNumber, UserId};
 use crate::retry::Tries;
 use crate::tables;
@@ -93,8 +94,8 @@ pub struct Rules {
     store: Store,
     clock: Clock,
     webhooks: Arc<Webhooks>,
-    /// By app. What is in here may be a second old.
-    fresh: moka::sync::Cache<AppNumber, Option<Arc<store::Rules>>>,
+    /// By app.
+    fresh: Fresh<AppNumber, Option<Arc<store::Rules>>>,
     filters: filter::Filters,
     paces: pace::Paces,
     limits: Limits,
@@ -109,11 +110,8 @@ struct Limits {
 }
 
 impl Rules {
-    /// How long a change of the rules may go unnoticed.
-    const STALE: Duration = Duration::from_secs(1);
-
     pub(crate) fn new(store: Store, clock: Clock, webhooks: Arc<Webhooks>, config: &Config) -> Self {
-        let fresh = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(Self::STALE).build();
+        let fresh = Fresh::new();
         let limits = Limits {
             words: config.filter_words,
             words_per_call: config.filter_words_per_call,
@@ -193,12 +191,7 @@ impl Rules {
 
     /// The rules as they are, or were a second ago.
     async fn current(&self, app: AppNumber) -> Result<Option<Arc<store::Rules>>> {
-        if let Some(known) = self.fresh.get(&app) {
-            return Ok(known);
-        }
-        let rules = self.read(app).await?.map(Arc::new);
-        self.fresh.insert(app, rules.clone());
-        Ok(rules)
+        self.fresh.get(app, async { Ok(self.read(app).await?.map(Arc::new)) }).await
     }
 
     async fn read(&self, app: AppNumber) -> Result<Option<store::Rules>> {
@@ -219,7 +212,7 @@ impl Rules {
             let mut batch = Batch::new(key.home());
             batch.expect_unchanged(&key, before.as_ref()).put(&key, &after);
             if tries.settled(self.store.commit(batch).await).await? {
-                self.fresh.invalidate(&app);
+                self.fresh.forget(app);
                 return Ok(());
             }
         }

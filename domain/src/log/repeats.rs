@@ -1,20 +1,37 @@
 //! Messages that are sent again under the same client_msg_id.
 
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use proto::store;
 use storage::Millis;
 
+use super::lanes::{Lane, Slot};
 use super::{EntryKey, Log, SentKey};
 use crate::counters::Sequence;
 use crate::error::{Error, Result};
-use crate::ids::{Epoch, MessageId, Seq};
+use crate::ids::{Epoch, MessageId, Seq, UserId};
 use crate::messages::Sent;
 
 /// How old a message may be that is told once more. Older ones, their readers have asked for long ago.
 const NEWS: Duration = Duration::from_secs(600);
 
 impl Log {
+    /// Which of these entries were stored earlier, by the ids that they have now. One read, however many there are.
+    pub(super) fn known(&self, lane: &Lane, slots: &VecDeque<Box<Slot>>) -> impl Future<Output = Result<HashSet<u64>>> {
+        let named = slots.iter().map(|slot| &slot.entry).filter(|entry| !entry.client_msg_id.is_empty());
+        let named: Vec<_> = named.map(|entry| (entry.message_id, entry.sender, entry.client_msg_id.clone())).collect();
+        let (app, conversation) = (lane.app, lane.conversation);
+        async move {
+            let keys: Vec<SentKey<'_>> = named
+                .iter()
+                .map(|(_, sender, client_msg_id)| SentKey { app, conversation, sender: UserId(*sender), client_msg_id })
+                .collect();
+            let found = self.store.get_many(&keys).await?;
+            Ok(named.iter().zip(found).filter(|(_, found)| found.is_some()).map(|(entry, _)| entry.0).collect())
+        }
+    }
+
     /// What an earlier send under the same client_msg_id was answered with.
     pub(super) async fn earlier(&self, key: &SentKey<'_>, digest: u64) -> Result<Option<Sent>> {
         let Some(sent) = self.store.get(key).await? else { return Ok(None) };

@@ -71,7 +71,7 @@ impl Rules {
             after.words_version += 1;
             batch.expect_unchanged(&key, before.as_ref()).put(&key, &after);
             if tries.settled(self.store.commit(batch).await).await? {
-                self.fresh.invalidate(&app);
+                self.fresh.forget(app);
                 return Ok(());
             }
         }
