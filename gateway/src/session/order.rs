@@ -12,7 +12,7 @@ use domain::messages::Chain;
 use super::Session;
 use super::exchange::Asked;
 
-/// How long others wait for a refused message to come again.
+/// How long others wait for a refused message to come again, after the last that was heard of those before it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Messages that are waited for at once; others are refused behind them all the same.
 const MOST: usize = 1024;
@@ -56,6 +56,13 @@ impl Holds {
         self.0.iter().any(|held| held.conversation == conversation && held.turn.is_before(turn))
     }
 
+    /// Something was heard of a message: those behind it wait for it in turn, and come again no sooner.
+    fn renew_behind(&mut self, conversation: ConversationId, turn: Turn, until: Instant) {
+        for held in self.0.iter_mut().filter(|held| held.conversation == conversation && turn.is_before(held.turn)) {
+            held.until = until;
+        }
+    }
+
     fn add(&mut self, refused: Refused) {
         if let Some(held) = self.0.iter_mut().find(|held| held.turn == refused.turn) {
             held.until = refused.until;
@@ -73,7 +80,7 @@ impl Session {
             let latest = self.sends_to(to).next_back().map(|(_, _, chain)| chain.clone());
             return Some((self.next_turn(), latest.unwrap_or_default()));
         }
-        self.forget(|held| held.until <= now);
+        self.give_up(now, to);
         let came_before = self.held.as_ref().and_then(|holds| holds.turn_of(to, client_msg_id)).or_else(|| {
             let under_way = self.sends_to(to).find(|(_, pending, _)| ***pending == *client_msg_id);
             under_way.map(|(turn, _, _)| turn)
@@ -93,7 +100,19 @@ impl Session {
             return None;
         }
         self.settle_turn(turn);
+        if let Some(holds) = &mut self.held {
+            holds.renew_behind(to, turn, now + PATIENCE);
+        }
         Some((turn, chain.unwrap_or_default()))
+    }
+
+    /// Stops waiting for what should have come again by now. What is behind a message under way cannot have.
+    fn give_up(&mut self, now: Instant, to: ConversationId) {
+        let under_way: Vec<Turn> = self.sends_to(to).map(|(turn, _, _)| turn).collect();
+        if let Some(holds) = &mut self.held {
+            under_way.iter().for_each(|turn| holds.renew_behind(to, *turn, now + PATIENCE));
+        }
+        self.forget(|held| held.until <= now);
     }
 
     /// A message was refused for now: others wait until it has come again, and until those have that are refused because of it.
@@ -139,7 +158,9 @@ impl Session {
 
     fn wait_for(&mut self, now: Instant, conversation: ConversationId, turn: Turn, client_msg_id: &str) {
         let refused = Refused { conversation, turn, client_msg_id: client_msg_id.into(), until: now + PATIENCE };
-        self.held.get_or_insert_default().add(refused);
+        let holds = self.held.get_or_insert_default();
+        holds.renew_behind(conversation, turn, refused.until);
+        holds.add(refused);
     }
 
     fn forget(&mut self, which: impl Fn(&Refused) -> bool) {

@@ -87,6 +87,26 @@ fn a_message_that_never_comes_again_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn a_message_that_waits_for_those_before_it_is_waited_for_as_long() {
+    let mut bench = Bench::open(Config::default());
+    let [a, b, c] = [(2, "a"), (3, "b"), (4, "c")].map(|(id, name)| begin(&mut bench, id, name));
+    [&a, &b, &c].into_iter().for_each(|begun| refuse(&mut bench, begun));
+    // The store is away for long: "a" comes again and again, and takes its time; the client keeps the others back.
+    for id in 5..8 {
+        let again = begin(&mut bench, id, "a");
+        bench.pass(Duration::from_secs(6));
+        refuse(&mut bench, &again);
+        bench.pass(Duration::from_secs(1));
+    }
+    let again = begin(&mut bench, 8, "a");
+    bench.pass(Duration::from_secs(6));
+    is_refused(&mut bench, 9, "c");
+    begin(&mut bench, 10, "b");
+    begin(&mut bench, 11, "c");
+    drop(again);
+}
+
+#[test]
 fn refusals_that_become_known_in_another_order_let_nothing_overtake() {
     let mut bench = Bench::open(Config::default());
     let begun = [(2, "a"), (3, "b"), (4, "c")].map(|(id, name)| begin(&mut bench, id, name));
