@@ -14,26 +14,28 @@ async fn without_replicas_nothing_is_acked_and_nothing_new_is_shown() {
     let master = cluster.master_of(0);
     let [replica] = cluster.replicas_of(master)[..] else { panic!("one replica") };
     let at = home_at(&cluster, master);
-    let hurried = RedisConfig { timeout: Duration::from_millis(800), ..RedisConfig::default() };
-    let store = store_with(&cluster, hurried.clone());
+    // What has to fail, fails sooner for this one.
+    let hurried = store_with(&cluster, RedisConfig { timeout: Duration::from_secs(1), ..RedisConfig::default() });
+    let store = store(&cluster);
     let key = Plain::at(at.as_bytes(), b"r");
     store.commit(one(at.as_bytes(), b"r", "first")).await.unwrap();
     assert_eq!(store.get(&key).await.unwrap(), Some(record("first")));
+    while hurried.get(&key).await.is_err() {}
 
     cluster.pause(replica);
-    let refused = store.commit(one(at.as_bytes(), b"r", "second")).await;
+    let refused = hurried.commit(one(at.as_bytes(), b"r", "second")).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     // The master has it; no reader may see it.
-    let hasty = RedisConfig { durable_reads: false, ..hurried };
+    let hasty = RedisConfig { durable_reads: false, ..RedisConfig::default() };
     assert_eq!(store_with(&cluster, hasty).get(&key).await.unwrap(), Some(record("second")));
-    let unseen = store.get(&key).await;
+    let unseen = hurried.get(&key).await;
     assert!(matches!(unseen, Err(Error::Unavailable(_))), "{unseen:?}");
-    let unseen = store.scan(Scan::<Plain>::new(key.home(), 10)).await;
+    let unseen = hurried.scan(Scan::<Plain>::new(key.home(), 10)).await;
     assert!(matches!(unseen, Err(Error::Unavailable(_))), "{unseen:?}");
     // Nor may a judgement rest on it.
     let mut judgement = Batch::new(key.home());
     judgement.expect_unchanged(&key, Some(&record("second")));
-    let unjudged = store.commit(judgement.clone()).await;
+    let unjudged = hurried.commit(judgement.clone()).await;
     assert!(matches!(unjudged, Err(Error::Unavailable(_))), "{unjudged:?}");
 
     cluster.resume(replica);

@@ -30,6 +30,11 @@ fn longest_gap(ledgers: &[Ledger]) -> Duration {
     ledgers.iter().map(|ledger| ledger.longest_gap).max().unwrap()
 }
 
+/// Whoever is held up by a dead shard is so for as long as it is dead; a busy machine makes anyone wait a little.
+fn assert_apart(gap: Duration, outage: Duration) {
+    assert!(gap < outage / 2, "an outage of {outage:?} held up another shard for {gap:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_master_loses_nothing_that_was_acked_and_holds_up_no_other() {
     // Two replicas, so that one is left to wait for.
@@ -50,7 +55,7 @@ async fn a_killed_master_loses_nothing_that_was_acked_and_holds_up_no_other() {
     let gap = longest_gap(&healthy.finish().await);
     let outage = longest_gap(&load.finish().await);
     println!("longest time without an ack: {outage:?}, in other shards {gap:?}");
-    assert!(gap < Duration::from_secs(1), "a dead shard held up another for {gap:?}");
+    assert_apart(gap, outage);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +77,7 @@ async fn a_silent_master_is_left_and_holds_up_no_other() {
     let gap = longest_gap(&healthy.finish().await);
     let outage = longest_gap(&load.finish().await);
     println!("longest time without an ack: {outage:?}, in other shards {gap:?}");
-    assert!(gap < Duration::from_secs(1), "a silent shard held up another for {gap:?}");
+    assert_apart(gap, outage);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
