@@ -53,7 +53,7 @@ pub(crate) async fn authenticate(
         0 => login.platform,
         platform => i32::try_from(platform).unwrap_or_default(),
     };
-    let arrival = hub.expect(&domain, &caller).await?;
+    let mut arrival = hub.expect(&domain, &caller).await?;
     let identity = Identity {
         caller,
         user,
@@ -64,6 +64,9 @@ pub(crate) async fn authenticate(
         platform,
         client: login.client,
     };
+    if let Some(arrival) = &mut arrival {
+        arrival.open(&domain, &slot, &identity).await?;
+    }
     Ok((Box::new(identity), arrival))
 }
 

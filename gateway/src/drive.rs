@@ -198,17 +198,27 @@ impl<W: Wire> Connection<W> {
 
     /// Looks whether the session would still be let in: an event that ended it may have been lost.
     fn confirm(&mut self) {
-        let slot = Arc::clone(&self.hold.slot);
-        let identity = slot
+        let identity = self
+            .hold
+            .slot
             .with_session(|session| session.identity().map(|identity| (identity.caller.clone(), identity.generation)));
         let Some((caller, generation)) = identity else { return };
+        let domain = self.shared.domain.clone();
+        self.check_again(async move { domain.tokens.confirm(&caller, generation).await.map(|()| caller) });
+    }
+
+    /// Looks whether the credential is still good, and whether others have taken the session's place.
+    fn check_again(&mut self, credential: impl Future<Output = Result<Caller, Error>> + Send + 'static) {
+        let slot = Arc::clone(&self.hold.slot);
         let (domain, boot) = (self.shared.domain.clone(), self.shared.hub.boot);
         self.run(async move {
-            let outcome = domain.tokens.confirm(&caller, generation).await;
-            let is_displaced = outcome.is_ok()
-                && slot.lease.is_held()
-                && domain.presence.is_open(&caller, slot.id, boot).await.is_ok_and(|open| !open);
-            if is_displaced { Done::Displaced } else { Done::Confirmed(outcome) }
+            match credential.await {
+                Ok(caller) if slot.lease.is_held() => {
+                    let is_open = domain.presence.is_open(&caller, slot.id, boot).await;
+                    if is_open.is_ok_and(|open| !open) { Done::Displaced } else { Done::Confirmed(Ok(())) }
+                }
+                outcome => Done::Confirmed(outcome.map(drop)),
+            }
         });
     }
 
@@ -259,11 +269,14 @@ impl<W: Wire> Connection<W> {
             Done::Authenticated(Ok((identity, arrival)), token) => {
                 metrics::login("new");
                 tracing::debug!(session = identity.session.0, user = identity.user.0, "a user logged in");
-                self.shared.hub.admit(now, &self.hold, identity);
-                drop(arrival);
-                // Events reach the session from here on. A revocation just before was missed, so the token is looked at once more.
+                if self.shared.hub.admit(now, &self.hold, identity)
+                    && let Some(arrival) = arrival
+                {
+                    arrival.finish();
+                }
+                // Events reach the session from here on. What ended it just before was missed, so that is looked at once more.
                 let domain = self.shared.domain.clone();
-                self.run(async move { Done::Confirmed(domain.tokens.authenticate(&token).await.map(drop)) });
+                self.check_again(async move { domain.tokens.authenticate(&token).await });
             }
             Done::Authenticated(Err(error), _) => {
                 metrics::login("refused");

@@ -265,7 +265,9 @@ fn run_beside(shared: &Arc<Shared>, tasks: &TaskTracker, stop: &CancellationToke
     let (telling, told_until) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move { telling.hub.resync_when_lost(told_until).await });
     let (watching, watched_until) = (Arc::clone(shared), stop.clone());
-    tasks.spawn(async move { presence::watch_runs(&watching.domain, &watching.hub, watched_until).await });
+    tasks.spawn(async move {
+        presence::watch_runs(&watching.domain, &watching.hub, &watching.clock, watched_until).await;
+    });
     let (reconciling, until) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move {
         // The run is ended only after the last lease of it was written, so that none comes back to life.

@@ -2,6 +2,7 @@
 //!
 //! Each session has a lease row that names the run ("boot") of this gateway; the run is renewed as a whole. A session whose lease
 //! differs from what it is, is queued here and put right: opening twice or closing before the opening is done cannot happen.
+//! Where other gateways hold sessions too, a session has its lease before it is let in: see [`crate::registry::Arrival`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use domain::presence::{Opened, Opening, State};
-use domain::{AppNumber, Audience, BootId, Deliver, Domain, UserId, record};
+use domain::{AppNumber, Audience, BootId, Clock, Deliver, Domain, Millis, UserId, record};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Platform;
 use crate::registry::{Hub, Slot};
+use crate::session::Identity;
 
 /// Leases written at once.
 const CONCURRENCY: usize = 64;
@@ -40,9 +42,14 @@ const HELD: u8 = 1;
 const LAPSED: u8 = 2;
 
 impl Lease {
-    /// Whether the store should have it.
+    /// Whether the store has it, unless others have removed it since.
     pub(crate) fn is_held(&self) -> bool {
         self.0.load(Ordering::Relaxed) == HELD
+    }
+
+    /// The store has it, from before the login.
+    pub(crate) fn hold(&self) {
+        self.0.store(HELD, Ordering::Relaxed);
     }
 
     /// The run counted as over for a while.
@@ -124,28 +131,35 @@ pub(crate) async fn renew(domain: &Domain, hub: &Hub, stop: CancellationToken) {
     }
 }
 
-/// Tells sessions here that watch others when those are gone, because the run of their gateway is over.
-pub(crate) async fn watch_runs(domain: &Domain, hub: &Hub, stop: CancellationToken) {
+/// Looks which gateways' runs are over, and acts on it: sessions here that watch others are told that those are gone; and since a gateway that
+/// died may have stored what it did not tell, all sessions compare with the store.
+pub(crate) async fn watch_runs(domain: &Domain, hub: &Hub, clock: &Clock, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(hub.config.presence_renewal);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut known, mut lapsed) = (BTreeSet::new(), BTreeSet::new());
+    let (mut known, mut lapsed) = (BTreeMap::new(), BTreeSet::new());
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let now = match domain.presence.runs().await {
-            Ok(now) => now,
+        let runs = match domain.presence.runs().await {
+            Ok(runs) => runs,
             Err(error) => {
                 tracing::debug!(%error, "the runs of gateways could not be read");
                 continue;
             }
         };
-        let gone: BTreeSet<BootId> = known.difference(&now).copied().collect();
-        let back: BTreeSet<BootId> = lapsed.intersection(&now).copied().collect();
-        lapsed.retain(|run| !back.contains(run));
-        lapsed.extend(&gone);
+        let now = clock.now();
+        let gone: BTreeMap<BootId, Millis> = known.into_iter().filter(|(run, _)| !runs.contains_key(run)).collect();
+        let died = gone.values().any(|end| *end <= now);
+        let mut moved: BTreeSet<BootId> = lapsed.iter().filter(|run| runs.contains_key(run)).copied().collect();
+        lapsed.retain(|run| !moved.contains(run));
+        lapsed.extend(gone.keys());
         while lapsed.len() > MOST_LAPSED {
             lapsed.pop_first();
         }
-        known = now;
-        let moved: BTreeSet<BootId> = &gone | &back;
+        moved.extend(gone.into_keys());
+        known = runs;
+        if died && hub.is_one_of_many() {
+            tracing::warn!("a gateway has died: devices synchronise");
+            hub.missed();
+        }
         if !moved.is_empty() {
             tell_watchers(domain, hub, &moved).await;
         }
@@ -184,19 +198,8 @@ async fn reconcile(domain: &Domain, hub: &Hub, slot: Arc<Slot>) -> (Arc<Slot>, b
             return (slot, true);
         }
         let found = slot.with_session(|session| {
-            session.identity().map(|identity| {
-                let platform = Platform::from_wire(identity.platform);
-                let opening = Opening {
-                    boot: hub.boot,
-                    session: slot.id,
-                    platform: u32::try_from(identity.platform).unwrap_or_default(),
-                    device_id: identity.device_id.to_string(),
-                    client: identity.client.to_string(),
-                    devices_allowed: hub.config.devices_allowed(platform),
-                    again: before == LAPSED,
-                };
-                (identity.caller.clone(), opening)
-            })
+            let identity = session.identity()?;
+            Some((identity.caller.clone(), opening(hub, identity, before == LAPSED)))
         });
         let Some((caller, opening)) = found else { return (slot, true) };
         let outcome = if live {
@@ -219,6 +222,19 @@ async fn reconcile(domain: &Domain, hub: &Hub, slot: Arc<Slot>) -> (Arc<Slot>, b
                 return (slot, false);
             }
         }
+    }
+}
+
+/// What the store is told of a session.
+pub(crate) fn opening(hub: &Hub, identity: &Identity, again: bool) -> Opening {
+    Opening {
+        boot: hub.boot,
+        session: identity.session,
+        platform: u32::try_from(identity.platform).unwrap_or_default(),
+        device_id: identity.device_id.to_string(),
+        client: identity.client.to_string(),
+        devices_allowed: hub.config.devices_allowed(Platform::from_wire(identity.platform)),
+        again,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Lock order: a shard of `users`, `watchers` or `rooms` first, then a session; never the other way round, and never two sessions at once.
 //! The hub never calls the domain, so that the domain may deliver from anywhere.
 
+mod deliver;
 mod listening;
 mod resync;
 mod rooms;
@@ -18,15 +19,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use domain::{
-    AppNumber, Audience, BootId, Concern, ConversationId, Deliver, GroupId, Interest, Interests, SessionId, UserId,
-    record,
-};
+use domain::{AppNumber, BootId, Interest, SessionId, UserId};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::config::{Config, Platform};
-use crate::encode;
 use crate::limit::Bucket;
 use crate::metrics::Metrics;
 use crate::presence::{Lease, Reconciler};
@@ -69,6 +66,8 @@ pub struct Hub {
 
 /// Sessions by id.
 type Sessions = HashMap<SessionId, Arc<Slot>>;
+/// Sessions of one user.
+type Slots = Vec<Arc<Slot>>;
 /// Sessions by the users whose presence they are told.
 type Watchers = HashMap<Key, Vec<Arc<Slot>>>;
 
@@ -77,7 +76,7 @@ type Watchers = HashMap<Key, Vec<Arc<Slot>>>;
 struct User {
     sends: Bucket,
     /// In the order of their logins.
-    slots: Vec<Arc<Slot>>,
+    slots: Slots,
     /// Logins under way.
     arriving: u32,
 }
@@ -152,8 +151,10 @@ impl Hub {
         Hold { slot, connection: 0 }
     }
 
-    /// Logs a session in: from here on it gets its user's events. Devices that must give way are kicked.
-    pub(crate) fn admit(&self, now: Now, hold: &Hold, identity: Box<Identity>) {
+    /// Logs a session in: from here on it gets its user's events. False if it has ended meanwhile.
+    ///
+    /// Devices that must give way are kicked; where other gateways hold sessions too, the store has decided that already.
+    pub(crate) fn admit(&self, now: Now, hold: &Hold, identity: Box<Identity>) -> bool {
         let key = (identity.caller.app(), identity.user);
         let platform = identity.platform;
         let device: Box<str> = identity.device_id.clone();
@@ -164,20 +165,20 @@ impl Hub {
             session.is_live()
         });
         if admitted != Some(true) {
-            return;
+            return false;
         }
         let (replaced, kicked) = {
             let mut shard = self.user_shard(&key).write();
             let new = || User { sends: Bucket::new(now.at), slots: Vec::new(), arriving: 0 };
             let user = shard.entry(key).or_insert_with(new);
-            let replaced = take_where(&mut user.slots, usize::MAX, |other| *other.device_id == *device);
-            let kicked = self.config.devices_allowed(Platform::from_wire(platform)).map_or_else(Vec::new, |allowed| {
-                let there = user.slots.iter().filter(|slot| slot.platform() == Some(platform)).count();
-                take_where(&mut user.slots, (there + 1).saturating_sub(allowed), |other| other.platform == platform)
-            });
+            let displaced = if self.is_one_of_many() {
+                (Vec::new(), Vec::new())
+            } else {
+                self.take_displaced(&mut user.slots, platform, &device)
+            };
             user.slots.push(Arc::clone(&hold.slot));
             user.slots.shrink_to_fit();
-            (replaced, kicked)
+            displaced
         };
         self.presence.touch(&hold.slot);
         for slot in replaced {
@@ -186,6 +187,17 @@ impl Hub {
         for slot in kicked {
             self.displace(&slot);
         }
+        true
+    }
+
+    /// Takes out the sessions that must give way to one more: the same device's, and the oldest of the platform's if it has too many.
+    fn take_displaced(&self, slots: &mut Slots, platform: i32, device: &str) -> (Slots, Slots) {
+        let replaced = take_where(slots, usize::MAX, |other| *other.device_id == *device);
+        let kicked = self.config.devices_allowed(Platform::from_wire(platform)).map_or_else(Vec::new, |allowed| {
+            let there = slots.iter().filter(|slot| slot.platform() == Some(platform)).count();
+            take_where(slots, (there + 1).saturating_sub(allowed), |other| other.platform == platform)
+        });
+        (replaced, kicked)
     }
 
     /// The session that a ticket resumes, taken over from whatever connection had it.
@@ -334,62 +346,6 @@ impl Hub {
         }
     }
 
-    /// Calls `tell` with every session of an audience. Whether anybody of it is here, or about to be.
-    fn for_each(&self, app: AppNumber, audience: &Audience, mut tell: impl FnMut(&Arc<Slot>)) -> bool {
-        let mut found = false;
-        let mut each = |users: &[UserId]| {
-            for user in users {
-                let key = (app, *user);
-                if let Some(user) = self.user_shard(&key).read().get(&key) {
-                    found = true;
-                    user.slots.iter().for_each(&mut tell);
-                }
-            }
-        };
-        match audience {
-            Audience::Users(users) => each(users),
-            Audience::Members(members) => each(members),
-            Audience::Everyone => {
-                for shard in &self.users {
-                    let shard = shard.read();
-                    let here = shard.iter().filter(|((of, _), _)| *of == app);
-                    here.for_each(|(_, user)| user.slots.iter().for_each(&mut tell));
-                }
-            }
-            Audience::Room(room) => self.rooms.for_each((app, *room), tell),
-            Audience::Watchers(user) => {
-                let key = (app, *user);
-                if let Some(slots) = self.watcher_shard(&key).lock().get(&key) {
-                    slots.iter().for_each(&mut tell);
-                }
-            }
-        }
-        found
-    }
-
-    fn kick(&self, now: Instant, app: AppNumber, audience: &Audience, kick: &record::Kick) {
-        let mut over = Vec::new();
-        self.for_each(app, audience, |slot| {
-            let is_device = kick.device_id.is_empty()
-                || slot.with_session(|session| {
-                    session.identity().is_some_and(|identity| *identity.device_id == *kick.device_id)
-                });
-            let own = |session: &record::SessionRef| session.boot == self.boot.0 && session.session == slot.id.0;
-            if is_device && (kick.sessions.is_empty() || kick.sessions.iter().any(own)) {
-                over.push(Arc::clone(slot));
-            }
-        });
-        let reason = i32::try_from(kick.reason).unwrap_or_default();
-        let event = match reason {
-            0 if !kick.sessions.is_empty() => Event::Replaced,
-            _ => Event::Kick { reason, message: &kick.message },
-        };
-        for slot in over {
-            self.metrics.kicks.increment(u64::from(!matches!(event, Event::Replaced)));
-            self.tell_and_clear(now, &slot, &event);
-        }
-    }
-
     fn session_shard(&self, id: SessionId) -> &Mutex<Sessions> {
         &self.sessions[usize::try_from(id.0).unwrap_or_default() % SHARDS]
     }
@@ -404,81 +360,6 @@ impl Hub {
 
     fn shard_of(&self, key: &impl Hash) -> usize {
         usize::try_from(self.hasher.hash_one(key) >> 32).unwrap_or_default() % SHARDS
-    }
-}
-
-impl Deliver for Hub {
-    fn deliver(&self, app: AppNumber, audience: &Audience, event: &record::event::Body) {
-        let group = group_of(audience, event).map(|group| (app, group));
-        // Looked at before the audience is: who arrives in between asks for the group again.
-        let asked = group.and_then(|group| self.listening.asked_for(group));
-        let found = self.hand_out(app, audience, event);
-        if let (Some(group), Some(asked), false) = (group, asked, found) {
-            self.listening.leave_group(group, asked);
-        }
-    }
-
-    fn missed(&self) {
-        self.lost.notify_one();
-    }
-
-    fn choose(&self, interests: Interests) {
-        self.listening.begin(interests);
-    }
-
-    fn concern(&self, app: AppNumber, group: GroupId, named: &[u64]) -> Concern {
-        self.concern_of(app, group, named)
-    }
-}
-
-/// The group whose members these are.
-fn group_of(audience: &Audience, event: &record::event::Body) -> Option<GroupId> {
-    let Audience::Members(_) = audience else { return None };
-    let conversation = match event {
-        record::event::Body::Appended(appended) => appended.conversation.as_ref(),
-        record::event::Body::ReadMoved(moved) => moved.conversation.as_ref(),
-        record::event::Body::Typed(typed) => typed.conversation.as_ref(),
-        _ => None,
-    };
-    match conversation.and_then(ConversationId::from_wire) {
-        Some(ConversationId::Group(group)) => Some(group),
-        _ => None,
-    }
-}
-
-impl Hub {
-    /// Tells every session of an audience. Whether anybody of it is here, or about to be.
-    fn hand_out(&self, app: AppNumber, audience: &Audience, event: &record::event::Body) -> bool {
-        let now = Instant::now();
-        // Encoded for the first session that is found, and shared by all.
-        let mut frame: Option<Bytes> = None;
-        match event {
-            record::event::Body::Appended(appended) => self.for_each(app, audience, |slot| {
-                let frame = frame.get_or_insert_with(|| encode::push(appended)).clone();
-                self.metrics.pushes.increment(1);
-                slot.tell(now, &Event::Appended { appended, frame });
-            }),
-            record::event::Body::ReadMoved(moved) => self.for_each(app, audience, |slot| {
-                let frame = frame.get_or_insert_with(|| encode::receipt(moved)).clone();
-                slot.tell(now, &Event::ReadMoved { moved, frame });
-            }),
-            record::event::Body::Typed(typed) => self.for_each(app, audience, |slot| {
-                let frame = frame.get_or_insert_with(|| encode::typing(typed)).clone();
-                slot.tell(now, &Event::Typed { user: UserId(typed.user), frame });
-            }),
-            record::event::Body::PresenceMoved(moved) => self.for_each(app, audience, |slot| {
-                let frame = frame.get_or_insert_with(|| encode::presence(moved)).clone();
-                slot.tell(now, &Event::PresenceMoved { frame });
-            }),
-            record::event::Body::RoomMoved(moved) => {
-                self.move_in_rooms(app, audience, moved);
-                true
-            }
-            record::event::Body::Kick(kick) => {
-                self.kick(now, app, audience, kick);
-                true
-            }
-        }
     }
 }
 
@@ -542,7 +423,7 @@ pub(crate) fn displaced() -> Event<'static> {
 }
 
 /// Removes up to `most` of the slots that match, the oldest first.
-fn take_where(slots: &mut Vec<Arc<Slot>>, most: usize, matches: impl Fn(&Identity) -> bool) -> Vec<Arc<Slot>> {
+fn take_where(slots: &mut Slots, most: usize, matches: impl Fn(&Identity) -> bool) -> Slots {
     let mut taken = Vec::new();
     slots.retain(|slot| {
         let take = taken.len() < most && slot.with_session(|session| session.identity().is_some_and(&matches));

@@ -1,9 +1,9 @@
 //! Runs of gateways: which go on, and what becomes of the sessions of one that is over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::store;
-use storage::{Batch, Scan};
+use storage::{Batch, Millis, Scan};
 
 use super::{BootKey, LastSeenKey, Presence, State, offline, state_of};
 use crate::error::Result;
@@ -42,14 +42,19 @@ impl Presence {
         Ok(self.store.commit(batch).await?)
     }
 
-    /// Every run that goes on.
+    /// Every run that goes on, and when it would be over if it were not renewed.
+    ///
+    /// One that is no longer here has [ended](Self::end) in good order, or has died if that time has come.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn runs(&self) -> Result<BTreeSet<BootId>> {
+    pub async fn runs(&self) -> Result<BTreeMap<BootId, Millis>> {
         let rows = self.store.scan(Scan::<BootKey>::new(tables::root(), MOST_RUNS)).await?;
-        let number = |rest: &[u8]| rest.try_into().ok().map(u64::from_be_bytes);
-        Ok(rows.iter().filter_map(|row| number(&row.rest)).map(BootId).collect())
+        let runs = rows.iter().filter_map(|row| {
+            let boot = row.rest[..].try_into().ok().map(u64::from_be_bytes)?;
+            Some((BootId(boot), Millis(row.record.time).plus(self.config.presence_lease)))
+        });
+        Ok(runs.collect())
     }
 
     /// How those of these users are now whose sessions were, or are, in one of these runs.

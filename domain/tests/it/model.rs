@@ -1,4 +1,4 @@
-//! Random operations by several users and devices, against a model too simple to be wrong.
+//! Random operations by several users and devices, in one process or in turn in several that share a store, against a model too simple to be wrong.
 //!
 //! The model keeps every log as a plain list and works out from it what each user may see. After every operation its answer must be the domain's,
 //! and exactly the new entries must have been told, to exactly the members. Devices take what they are told while they are online, and compare now
@@ -7,10 +7,13 @@
 mod device;
 mod naive;
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use self::device::Device;
 use self::naive::{Model, No};
-use crate::world::{World, id, outgoing, text};
-use domain::{Caller, ConversationId, Denial, Error, GroupId, Noun, Result, Seq};
+use crate::world::{Recorder, World, id, outgoing, text};
+use domain::{Caller, ConversationId, Denial, Domain, Error, GroupId, Noun, Result, Seq};
 use proptest::prelude::*;
 
 const USERS: usize = 4;
@@ -65,10 +68,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_device_ends_with_exactly_what_it_may_see(ops in prop::collection::vec(op(), 1..160)) {
+    fn every_device_ends_with_exactly_what_it_may_see(processes in 1..4_usize, ops in prop::collection::vec(op(), 1..160)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let mut play = Play::new().await;
+            let mut play = Play::new(processes).await;
             for op in ops {
                 play.perform(&op).await;
             }
@@ -80,6 +83,12 @@ proptest! {
 /// A world, its model, and the devices.
 struct Play {
     world: World,
+    /// The processes over its store, and what each told.
+    processes: Vec<(Domain, Arc<Recorder>)>,
+    /// How many operations there were; each is the next process's.
+    turn: usize,
+    /// Entries that were told. One whose sender tries again in another process may be told once more.
+    told: HashSet<(ConversationId, u64)>,
     users: Vec<Caller>,
     groups: Vec<GroupId>,
     devices: Vec<Device>,
@@ -87,14 +96,27 @@ struct Play {
 }
 
 impl Play {
-    async fn new() -> Self {
+    async fn new(processes: usize) -> Self {
         let world = World::new().await;
+        let mut all = vec![(world.domain.clone(), world.events.clone())];
+        while all.len() < processes {
+            all.push(world.another().await);
+        }
         let mut users = Vec::new();
         for number in 0..USERS {
             users.push(world.user(&format!("u{number}")).await);
         }
         let devices = (0..USERS * DEVICES_EACH).map(|number| Device::new(users[number % USERS].clone())).collect();
-        let mut play = Self { world, users, groups: Vec::new(), devices, model: Model::default() };
+        let mut play = Self {
+            world,
+            processes: all,
+            turn: 0,
+            told: HashSet::new(),
+            users,
+            groups: Vec::new(),
+            devices,
+            model: Model::default(),
+        };
         for number in 0..GROUPS {
             let (owner, member) = (number, number + 1);
             let group = play.world.group(&play.users[owner], &[&play.users[member]]).await;
@@ -116,60 +138,61 @@ impl Play {
 
     async fn perform(&mut self, op: &Op) {
         self.model.now = self.world.clock.now().0;
+        self.turn += 1;
+        let domain = self.processes[self.turn % self.processes.len()].0.clone();
         match *op {
             Op::Send { user, to, name, said } => {
                 let (to, name, said) = (self.place(user, to), name.to_string(), said.to_string());
-                let real = self.world.domain.messages.send(&self.users[user], outgoing(to, &name, &said)).await;
+                let real = domain.messages.send(&self.users[user], outgoing(to, &name, &said)).await;
                 let model = self.model.send(id(&self.users[user]), to, &name, &said);
                 same(op, real.map(|sent| (sent.seq.0, sent.time)), model);
             }
             Op::Recall { user, at, seq } => {
                 let at = self.place(user, at);
-                let real = self.world.domain.messages.recall(&self.users[user], at, Seq(seq)).await;
+                let real = domain.messages.recall(&self.users[user], at, Seq(seq)).await;
                 same(op, real, self.model.recall(id(&self.users[user]), at, seq));
             }
             Op::Edit { user, at, seq, said } => {
                 let (at, said) = (self.place(user, at), format!("edit {said}"));
-                let real = self.world.domain.messages.edit(&self.users[user], at, Seq(seq), text(&said)).await;
+                let real = domain.messages.edit(&self.users[user], at, Seq(seq), text(&said)).await;
                 same(op, real, self.model.edit(id(&self.users[user]), at, seq, &said));
             }
             Op::Append { user, at, seq, said } => {
                 let (at, said) = (self.place(user, at), format!("+{said}"));
-                let real = self.world.domain.messages.append(&self.users[user], at, Seq(seq), "", &said).await;
+                let real = domain.messages.append(&self.users[user], at, Seq(seq), "", &said).await;
                 same(op, real, self.model.extend(id(&self.users[user]), at, seq, &said));
             }
             Op::Unread { user, at, count } => {
                 let (at, caller) = (self.place(user, at), &self.users[user]);
-                let real = self.world.domain.conversations.set_unread(caller, id(caller), at, count).await;
+                let real = domain.conversations.set_unread(caller, id(caller), at, count).await;
                 same(op, real, self.model.set_unread(id(caller), at, count));
             }
             Op::Read { user, at, seq } => {
                 let at = self.place(user, at);
-                let real = self.world.domain.conversations.read(&self.users[user], at, Seq(seq)).await;
+                let real = domain.conversations.read(&self.users[user], at, Seq(seq)).await;
                 same(op, real, self.model.read(id(&self.users[user]), at, seq));
             }
             Op::Delete { user, at } => {
                 let at = self.place(user, at);
-                let real = self.world.domain.conversations.delete(&self.users[user], at).await;
+                let real = domain.conversations.delete(&self.users[user], at).await;
                 same(op, real, self.model.delete(id(&self.users[user]), at));
             }
             Op::Join { user, group } => {
-                let real = self.world.domain.groups.join(&self.users[user], self.groups[group]).await;
+                let real = domain.groups.join(&self.users[user], self.groups[group]).await;
                 same(op, real, self.model.join(id(&self.users[user]), self.groups[group]));
             }
             Op::Leave { user, group } => {
-                let real = self.world.domain.groups.leave(&self.users[user], self.groups[group]).await;
+                let real = domain.groups.leave(&self.users[user], self.groups[group]).await;
                 same(op, real, self.model.leave(id(&self.users[user]), self.groups[group]));
             }
             Op::Kick { user, group } => {
                 // The owner of a group has its number.
                 let users = [id(&self.users[user])];
-                let real =
-                    self.world.domain.groups.remove_members(&self.users[group], self.groups[group], &users).await;
+                let real = domain.groups.remove_members(&self.users[group], self.groups[group], &users).await;
                 same(op, real, self.model.kick(id(&self.users[user]), self.groups[group]));
             }
             Op::Block { user, other, blocked } if user != other => {
-                let (roster, other) = (&self.world.domain.roster, id(&self.users[other]));
+                let (roster, other) = (&domain.roster, id(&self.users[other]));
                 let caller = &self.users[user];
                 let real = if blocked {
                     roster.block(caller, other).await.map(drop)
@@ -192,7 +215,7 @@ impl Play {
 
     /// Exactly the new entries were told, in order, to exactly those who may see them; devices that are online take them.
     fn check_told(&mut self) {
-        let told = self.world.events.take_entries();
+        let told = self.processes.iter().flat_map(|(_, events)| events.take_entries());
         let mut seen = Vec::new();
         for (mut audience, conversation, entry) in told {
             audience.sort();
@@ -202,7 +225,11 @@ impl Play {
                     device.take(conversation, &entry);
                 }
             }
-            seen.push((conversation, entry.seq));
+            if self.told.insert((conversation, entry.seq)) {
+                seen.push((conversation, entry.seq));
+            } else {
+                assert!(self.processes.len() > 1, "{conversation:?} {} is told twice", entry.seq);
+            }
         }
         let mut expected = self.model.take_new();
         // Operations that write to several conversations may do so in any order.

@@ -5,7 +5,7 @@ use domain::entry::entry::Body;
 use domain::entry::tip;
 use domain::presence::{Opened, Opening, State};
 use domain::record::event;
-use domain::{BootId, Caller, ConversationId, Error, SessionId, UserId};
+use domain::{BootId, Caller, ConversationId, Error, Millis, SessionId, UserId};
 
 fn opening(boot: u64, session: u64, platform: u32, device_id: &str) -> Opening {
     Opening {
@@ -169,7 +169,7 @@ async fn a_gateway_that_was_taken_for_dead_does_not_take_places_back() {
     world.pass(31_000);
     presence.renew(BootId(2)).await.unwrap();
     let runs = presence.runs().await.unwrap();
-    assert_eq!(runs.iter().copied().collect::<Vec<_>>(), [BootId(2)]);
+    assert_eq!(runs.into_iter().collect::<Vec<_>>(), [(BootId(2), Millis(START + 61_000))]);
     // Whoever watches the user asks once the run is over.
     let gone = [BootId(1)].into();
     let states = presence.touched_by(alice.app(), &[id(&alice)], &gone).await.unwrap();

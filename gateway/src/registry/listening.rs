@@ -11,11 +11,13 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use domain::{AppNumber, Caller, Concern, Domain, Error, GroupId, Interest, Interests};
+use domain::{AppNumber, Caller, Concern, Domain, Error, GroupId, Interest, Interests, SessionId};
 use parking_lot::Mutex;
 
-use super::{Hub, Key, SHARDS, User};
+use super::{Hub, Key, SHARDS, Slot, User};
 use crate::limit::Bucket;
+use crate::presence;
+use crate::session::Identity;
 
 /// A group of an app.
 type Group = (AppNumber, GroupId);
@@ -94,11 +96,14 @@ impl Listening {
     }
 }
 
-/// A login under way: what happens to its user comes here from now on, as long as this lives or a session does.
+/// A login under way, where other processes hold sessions too: what happens to its user comes here from now on, as long as this lives or a
+/// session does; and the store gives the session its lease before it is let in, so that of two logins the later one is the newer.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     hub: Arc<Hub>,
     key: Key,
+    /// What gives the lease back if the session is not let in after all.
+    opened: Option<(Domain, Caller, SessionId)>,
 }
 
 impl Arrival {
@@ -112,12 +117,39 @@ impl Arrival {
             User { sends: Bucket::new(Instant::now()), slots: Vec::new(), arriving: 0 }
         });
         user.arriving += 1;
-        Some(Self { hub: Arc::clone(hub), key })
+        Some(Self { hub: Arc::clone(hub), key, opened: None })
+    }
+
+    /// Gives the session its lease; sessions that must give way are told.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn open(&mut self, domain: &Domain, slot: &Slot, identity: &Identity) -> Result<(), Error> {
+        // Also where the outcome is unknown.
+        self.opened = Some((domain.clone(), identity.caller.clone(), slot.id));
+        domain.presence.open(&identity.caller, presence::opening(&self.hub, identity, false)).await?;
+        slot.lease.hold();
+        Ok(())
+    }
+
+    /// The session is let in: its lease is the hub's business from here on.
+    pub(crate) fn finish(mut self) {
+        self.opened = None;
     }
 }
 
 impl Drop for Arrival {
     fn drop(&mut self) {
+        if let Some((domain, caller, session)) = self.opened.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let boot = self.hub.boot;
+            runtime.spawn(async move {
+                if let Err(error) = domain.presence.close(&caller, session, boot).await {
+                    tracing::warn!(%error, "the lease of a login that failed lasts as long as this gateway runs");
+                }
+            });
+        }
         let mut shard = self.hub.user_shard(&self.key).write();
         if let Some(user) = shard.get_mut(&self.key) {
             user.arriving -= 1;
@@ -145,6 +177,11 @@ impl Hub {
             self.listening.settle().await;
         }
         Ok(Some(arrival))
+    }
+
+    /// Whether other processes hold sessions too.
+    pub(crate) fn is_one_of_many(&self) -> bool {
+        self.listening.interests.get().is_some()
     }
 
     /// What was joined so far comes here from now on.

@@ -6,11 +6,11 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{AppNumber, Domain, GroupId, Interest, record};
+use domain::{AppNumber, Audience, Domain, GroupId, Interest, record};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{Audience, Hub, Listening, SHARDS, Slot};
+use super::{Hub, Listening, SHARDS, Slot};
 
 /// How often the store is told of rooms whose numbers changed.
 const REPORT: Duration = Duration::from_secs(1);

@@ -23,6 +23,7 @@ mod abuse;
 mod account;
 mod board;
 mod client;
+mod cluster;
 mod joining;
 mod lifecycle;
 mod messages;

@@ -8,7 +8,8 @@ use domain::tokens::Issue;
 use domain::users::NewUser;
 use domain::{Caller, Clock, ConversationId, Domain, Outlet, UserId};
 use gateway::{Certs, Config, Gateway, Hub};
-use storage::Store;
+use storage::{Bus, Store, Subscription};
+use tokio::task::JoinHandle;
 
 use crate::client::Client;
 
@@ -19,6 +20,16 @@ pub(crate) struct World {
     pub(crate) server: Caller,
     store: Store,
     clock: Clock,
+    _listening: Option<Listening>,
+}
+
+/// Takes to the domain what other gateways tell, as long as it lives.
+struct Listening(JoinHandle<()>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// A user who can log in.
@@ -56,7 +67,45 @@ impl World {
         let app = domain.apps.create(NewApp::default()).await.unwrap();
         let server = domain.apps.operator(domain::AppNumber(app.app.number)).await.unwrap();
         let gateway = Gateway::start(domain.clone(), hub.clone(), clock.clone(), Some(certs())).await.unwrap();
-        Self { domain, hub, gateway, server, store, clock }
+        Self { domain, hub, gateway, server, store, clock, _listening: None }
+    }
+
+    /// Gateways that share a store, and hear each other over these buses; one on each.
+    pub(crate) async fn cluster(config: &Config, limits: &domain::Config, buses: Vec<Bus>) -> Vec<Self> {
+        let clock = Clock::system();
+        let store = Store::memory(clock.clone());
+        let mut gateways: Vec<Self> = Vec::new();
+        for bus in buses {
+            let hub = Hub::new(config.clone());
+            let heard = bus.subscribe(100_000);
+            let outlet = Outlet::Both(hub.clone(), bus);
+            let domain = Domain::open(store.clone(), clock.clone(), outlet, limits.clone()).await.unwrap();
+            let listening = Listening(tokio::spawn(pass_on(heard, domain.clone())));
+            let server = match gateways.first() {
+                Some(first) => first.server.clone(),
+                None => {
+                    let app = domain.apps.create(NewApp::default()).await.unwrap();
+                    domain.apps.operator(domain::AppNumber(app.app.number)).await.unwrap()
+                }
+            };
+            let gateway = Gateway::start(domain.clone(), hub.clone(), clock.clone(), Some(certs())).await.unwrap();
+            gateways.push(Self {
+                domain,
+                hub,
+                gateway,
+                server,
+                store: store.clone(),
+                clock: clock.clone(),
+                _listening: Some(listening),
+            });
+        }
+        gateways
+    }
+
+    /// The domain of a process without sessions, that tells the others over a bus.
+    pub(crate) async fn rest(&self, bus: Bus) -> Domain {
+        let outlet = Outlet::Bus(bus);
+        Domain::open(self.store.clone(), self.clock.clone(), outlet, domain::Config::default()).await.unwrap()
     }
 
     /// The domain of another process, whose events nobody hears.
@@ -94,6 +143,15 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("in vain: {what}");
+    }
+}
+
+async fn pass_on(mut heard: Subscription, domain: Domain) {
+    loop {
+        match heard.recv().await {
+            Ok(payload) => domain.receive(proto::Message::decode(payload).unwrap()).await,
+            Err(_) => domain.miss(),
+        }
     }
 }
 
