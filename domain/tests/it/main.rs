@@ -30,6 +30,7 @@ mod rooms;
 mod roster;
 mod roster_model;
 mod rules;
+mod stored;
 mod support;
 mod tokens;
 mod unread;

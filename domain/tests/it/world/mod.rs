@@ -84,6 +84,14 @@ impl World {
         Self { domain, store, clock, events, server }
     }
 
+    /// A process over a store that has the app already.
+    pub async fn over(store: Store, clock: Clock) -> Self {
+        let events = Arc::new(Recorder::default());
+        let domain = open(&store, &clock, &events, Config::default()).await;
+        let server = domain.apps.operator(AppNumber(7)).await.unwrap();
+        Self { domain, store, clock, events, server }
+    }
+
     /// Another process over the same store.
     pub async fn another(&self) -> (Domain, Arc<Recorder>) {
         let events = Arc::new(Recorder::default());
