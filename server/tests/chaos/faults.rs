@@ -69,7 +69,7 @@ pub(crate) fn plan(seed: u64, failovers: usize, may_partition: bool) -> Vec<Faul
     if may_partition {
         kinds.push(Fault::PartitionMaster);
     }
-    let mut others = vec![
+    let mut others = [
         Fault::MoveSlots,
         Fault::KillGateway,
         Fault::CutConnections,

@@ -26,7 +26,7 @@ impl Settings {
         let settings = Self {
             failovers: number("FAILOVERS").unwrap_or(2),
             messages: number("MESSAGES").unwrap_or(0),
-            rate: number("RATE").unwrap_or(300),
+            rate: number("RATE").unwrap_or(100),
             cuts: number("CUTS").unwrap_or(30),
             keep: text("KEEP").is_some(),
             seed: number("SEED").unwrap_or_else(rand::random),
