@@ -27,11 +27,12 @@ binary="$(cargo test "${test[@]}" --no-run 2>&1 | tee /dev/stderr | sed -n 's/.*
     echo "chaos: the tests were not built" >&2
     exit 1
 }
+binary="$(realpath "$binary")"
 
 mkdir -p target/chaos
 export LINNET_CHAOS_FAILOVERS="${FAILOVERS:-50}" LINNET_CHAOS_MESSAGES="${MESSAGES:-200000}" LINNET_CHAOS_RATE="${RATE:-600}"
 export LINNET_CHAOS_CUTS="${CUTS:-1000}" LINNET_CHAOS_SEED="${SEED:-}" LINNET_CHAOS_REPORT="${REPORT:-$PWD/target/chaos/reports.jsonl}"
-run=("$PWD/$binary" "${tests[@]}" --include-ignored --nocapture --test-threads 1)
+run=("$binary" "${tests[@]}" --include-ignored --nocapture --test-threads 1)
 # Tests look for their files from their package's folder, as cargo has them do.
 cd server
 for namespace in "unshare --net" "unshare --user --map-root-user --net"; do
