@@ -13,7 +13,7 @@ use domain::users::{NewUser, ProfileChange};
 use domain::{AppNumber, Clock, Config, ConversationId, Error, GroupId, Millis, Seq, TABLES, UserRef};
 use storage::{Cursor, Home, RawRow, Shelf, Store};
 
-use crate::world::{START, World, direct, id, issue, outgoing, said, seqs, text};
+use crate::world::{START, World, direct, id, issue, said, seqs, text};
 
 const FIRST: &str = include_str!("../stores/1.rows");
 /// The token of Alice in the first store.
@@ -105,7 +105,7 @@ async fn lines(store: &Store) -> String {
     let mut lines = String::new();
     for shelf in store.shelves(TABLES, &Cursor::default(), usize::MAX).await.unwrap().items {
         for row in store.shelf(&shelf, &Cursor::default(), usize::MAX, usize::MAX).await.unwrap().items {
-            let expires = row.expires.map_or("-".to_owned(), |at| at.0.to_string());
+            let expires = row.expires.map_or_else(|| "-".to_owned(), |at| at.0.to_string());
             let (home, rest, value) = (text(shelf.home.as_bytes()), text(&row.rest), text(&row.value));
             lines += &format!("{} {home} {rest} {expires} {value}\n", shelf.table.code);
         }
