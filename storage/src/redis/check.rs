@@ -209,9 +209,16 @@ impl RedisCheck {
         if needed == 0 {
             let reason = "`store.redis.ack_replicas` is 0: a failover loses what was acked last".to_owned();
             self.refuse(Point::Replicas, host, reason, "set it to 1 or more");
-        } else if online < needed {
+        } else if facts.replicas < needed {
             let reason = format!("{online} replicas follow, and an ack waits for {needed}: nothing can be acked");
             self.refuse(Point::Replicas, host, reason, "add replicas: `redis-cli --cluster add-node --cluster-slave`");
+        } else if online < needed {
+            // That passes, and the other shards have no need to wait for it.
+            let there = facts.replicas;
+            let reason = format!(
+                "{online} of {there} replicas follow, and an ack waits for {needed}: nothing can be acked here"
+            );
+            self.warn(Point::Replicas, host, reason, "start the others again");
         } else if online == needed {
             let reason =
                 format!("{online} replicas follow, all of which an ack waits for: one that fails stops the shard");
@@ -278,6 +285,8 @@ struct Facts {
     server: String,
     replication: String,
     is_serving: bool,
+    /// Replicas that it has, whether they follow at the moment or not.
+    replicas: usize,
     functions: Answer,
     time: Option<u64>,
     settings: Result<Settings, Refusal>,
@@ -306,6 +315,8 @@ impl Server<'_> {
         // The ninth word of the line about itself is the first range of slots.
         let own = nodes.lines().find(|line| line.contains("myself"));
         let is_serving = own.is_some_and(|line| line.split(' ').nth(8).is_some());
+        let id = own.and_then(|line| line.split(' ').next());
+        let replicas = nodes.lines().filter(|line| id.is_some() && line.split(' ').nth(3) == id).count();
         let functions = answers.next().unwrap_or_else(|| Err(Refusal("no answer".into())));
         let time = answers.next().and_then(Result::ok).and_then(milliseconds);
         let settings = SETTINGS.iter().zip(answers).map(|(name, answer)| {
@@ -317,7 +328,7 @@ impl Server<'_> {
             Ok((name, value)) => value.map(|value| Ok((name, value))),
             Err(refusal) => Some(Err(refusal)),
         });
-        Ok(Facts { server, replication, is_serving, functions, time, settings: settings.collect() })
+        Ok(Facts { server, replication, is_serving, replicas, functions, time, settings: settings.collect() })
     }
 }
 

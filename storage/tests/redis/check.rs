@@ -45,6 +45,8 @@ async fn a_good_cluster_passes_and_each_fault_is_named() {
     cluster.kill(node);
     let down = check(&cluster, 1).await;
     assert!(points(&down, Severity::Warning).contains(&Point::Reachable), "{:?}", down.findings);
+    // A replica that is away for a while stops its shard, and no start of a process that serves the others too.
+    assert_eq!(points(&down, Severity::Refusal), [], "{:?}", down.findings);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
