@@ -13,8 +13,8 @@ mod key;
 mod memory;
 mod metrics;
 pub mod migrate;
-mod redis;
 pub mod objects;
+mod redis;
 mod remote;
 #[cfg(feature = "rocksdb")]
 mod rocks;
