@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::world::{World, id};
 
-/// The owner is user 0, an admin user 1; the others come and go. Users from 4 on want to be asked before they are added.
+/// The owner is user 0, an admin user 1 until they leave; the others come and go. Users from 4 on want to be asked before they are added.
 const USERS: usize = 7;
 const ASKED_FROM: usize = 4;
 const DAY: i64 = 86_400_000;
@@ -51,6 +51,8 @@ type Request = (RequestStatus, i64);
 #[derive(Debug)]
 struct Club {
     members: BTreeSet<usize>,
+    /// User 1; who leaves and comes back is a member like any other.
+    has_admin: bool,
     blocked: BTreeSet<usize>,
     open: bool,
     now: i64,
@@ -69,11 +71,11 @@ impl Club {
     fn new() -> Self {
         let members = BTreeSet::from([0, 1]);
         let (applications, invitations) = (BTreeMap::new(), BTreeMap::new());
-        Self { members, blocked: BTreeSet::new(), open: false, now: 0, applications, invitations }
+        Self { members, has_admin: true, blocked: BTreeSet::new(), open: false, now: 0, applications, invitations }
     }
 
     fn leads(&self, user: usize) -> bool {
-        user == 0 || (user == 1 && self.members.contains(&1))
+        user == 0 || (user == 1 && self.has_admin)
     }
 
     fn apply(&mut self, user: usize) -> Answer {
@@ -173,7 +175,10 @@ impl Club {
             Op::Invite { by, user } => self.invite(by, user),
             Op::AnswerInvitation { user, inviter, accept } => self.answer_invitation(user, inviter, accept),
             Op::Leave { user } if !self.members.remove(&user) => no("not a member"),
-            Op::Leave { .. } => Ok("done"),
+            Op::Leave { user } => {
+                self.has_admin &= user != 1;
+                Ok("done")
+            }
             Op::Block { user } => {
                 self.members.remove(&user);
                 self.blocked.insert(user);
@@ -293,6 +298,18 @@ fn run(ops: &[Op]) {
         assert_eq!(applications, club.listed(&club.applications));
         assert_eq!(invitations, club.listed(&club.invitations));
     });
+}
+
+/// The history that showed that the model had forgotten it.
+#[test]
+fn who_comes_back_is_no_admin() {
+    let invite = Op::Invite { by: 0, user: 1 };
+    run(&[
+        Op::Leave { user: 1 },
+        invite,
+        Op::Apply { user: 2 },
+        Op::AnswerApplication { by: 1, user: 2, accept: true },
+    ]);
 }
 
 proptest! {
