@@ -101,7 +101,6 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    #[expect(clippy::disallowed_methods, reason = "a rate for people")]
     pub(super) fn new(what: &'static str, file: Option<File>) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         Self { what, file, differences: 0, is_terminal, started: Instant::now(), before: None, shown: None }
@@ -145,7 +144,7 @@ impl Watch for Notes {
             let path = file.path.display().to_string();
             file.write(progress).map_err(|error| Error::Unavailable(format!("{path}: {error}")))?;
         }
-        self.before.get_or_insert((progress.rows, progress.share.unwrap_or_default()));
+        self.before.get_or_insert_with(|| (progress.rows, progress.share.unwrap_or_default()));
         let pause = if self.is_terminal { FRAME } else { LINE };
         if self.shown.unwrap_or(self.started).elapsed() >= pause {
             let line = self.line(progress);
