@@ -170,9 +170,10 @@ impl Config {
     /// The bus is where the store is, unless it is told otherwise.
     fn follow_the_store(&mut self, layers: &Layers) -> Result<()> {
         if self.store.engine == Engine::Rocks {
-            for path in [&["store", "redis", "url"], &["bus", "redis", "url"]] {
-                if layers.has(path) {
-                    let key = path.join(".");
+            // A configuration that was printed has the defaults in it, which ask for nothing.
+            let default = storage::RedisConfig::default().url;
+            for (key, url) in [("store.redis.url", &self.store.redis.url), ("bus.redis.url", &self.bus.redis.url)] {
+                if *url != default {
                     bail!(
                         "`{key}` is set and `store.engine` is `rocks`: set the engine to `redis`, or take the URL out"
                     );

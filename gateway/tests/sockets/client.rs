@@ -171,11 +171,14 @@ impl Client {
         }
     }
 
-    /// The next push, as (seq, text).
+    /// The next push, as (seq, text). A bus that has only just begun to hear may have asked for a synchronisation before it.
     pub(crate) async fn heard(&mut self) -> (u64, String) {
-        match self.next().await.expect("the connection ended").body {
-            Some(Body::Push(push)) => seq_and_text(push.deliveries[0].entry.as_ref().unwrap()),
-            other => panic!("no push but {other:?}"),
+        loop {
+            match self.next().await.expect("the connection ended").body {
+                Some(Body::Push(push)) => break seq_and_text(push.deliveries[0].entry.as_ref().unwrap()),
+                Some(Body::Resync(_)) => {}
+                other => panic!("no push but {other:?}"),
+            }
         }
     }
 }

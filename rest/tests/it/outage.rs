@@ -27,7 +27,7 @@ async fn says_so_in_every_dialect_and_recovers_by_itself() {
     let (stop, serving) = owner(&socket, &kept);
     let remote = RemoteConfig {
         socket: socket.clone(),
-        timeout: Duration::from_millis(200),
+        timeout: Duration::from_millis(100),
         reconnect_pause: Duration::from_millis(20),
         ..RemoteConfig::default()
     };

@@ -189,6 +189,10 @@ fn settings_come_from_file_environment_and_flags() {
         complaint.contains("unknown key `gateway.tpc`") && complaint.contains("did you mean `gateway.tcp`?"),
         "{complaint}"
     );
+    std::fs::remove_file(site.path().join("linnet.toml")).expect("it is there");
+    let refused = site.output(&["config", "check", "--set", "store.redis.url=redis://elsewhere:6379"]);
+    let complaint = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && complaint.contains("set the engine to `redis`"), "{complaint}");
 }
 
 #[test]

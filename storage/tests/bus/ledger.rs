@@ -117,17 +117,15 @@ async fn through_failures_nothing_is_missed_unnoticed() {
     }
 }
 
-/// Kills, starts again, stops, continues, and hands on slots.
+/// Kills, starts again, stops, continues, and hands on slots, once each.
 fn fail(cluster: &RedisCluster) {
     let pause = |seconds| std::thread::sleep(seconds * SECOND);
     pause(2);
-    for slot in [0u16, 6_000, 12_000] {
-        let master = cluster.master_of(slot);
-        cluster.kill(master);
-        pause(6);
-        cluster.restart(master).unwrap();
-        pause(3);
-    }
+    let master = cluster.master_of(0u16);
+    cluster.kill(master);
+    pause(6);
+    cluster.restart(master).unwrap();
+    pause(3);
     let master = cluster.master_of(3_000);
     cluster.pause(master);
     pause(6);
