@@ -31,7 +31,8 @@ fi
 binary="${LINNET:-}"
 if [ -z "$binary" ]; then
     cargo build --quiet --package linnet-server --bin linnet
-    binary="$PWD/target/debug/linnet"
+    target="${CARGO_TARGET_DIR:-target}"
+    binary="$(realpath "$target")/debug/linnet"
 fi
 
 site="$(mktemp -d)"
