@@ -12,12 +12,11 @@ mod epochs;
 mod keys;
 mod lanes;
 mod repeats;
+mod submitted;
 mod used;
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use metrics::Counter;
@@ -41,6 +40,7 @@ use crate::{metrics as names, tables};
 pub use chain::Chain;
 pub(crate) use keys::{EntryKey, HeadKey, PositionKey, SentKey};
 use lanes::{Lane, Lanes, Slot};
+pub use submitted::Submitted;
 use used::Used;
 
 /// How often an entry is placed anew before its sender is told to try again later.
@@ -91,46 +91,6 @@ pub(crate) struct Log {
     entries: Counter,
     repeats: Counter,
     placed_again: Counter,
-}
-
-/// An entry that has its place in the order but is not durable yet.
-#[must_use = "an entry is acknowledged only once it is durable"]
-#[derive(Debug)]
-pub struct Submitted(Outcome);
-
-#[derive(Debug)]
-enum Outcome {
-    Known(Sent),
-    Awaited(oneshot::Receiver<Result<Sent>>),
-}
-
-impl Submitted {
-    /// An outcome that needs no waiting.
-    pub(crate) fn known(sent: Sent) -> Self {
-        Self(Outcome::Known(sent))
-    }
-
-    /// Waits until the entry is durable and has been handed to delivery. Dropping this changes neither.
-    ///
-    /// # Errors
-    /// `Unavailable` if the outcome is unknown; after any other error, the entry does not exist and never will.
-    pub async fn durable(self) -> Result<Sent> {
-        self.await
-    }
-}
-
-/// See [`Submitted::durable`].
-impl Future for Submitted {
-    type Output = Result<Sent>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Outcome::Known(sent) => Poll::Ready(Ok(sent.clone())),
-            Outcome::Awaited(outcome) => {
-                Pin::new(outcome).poll(context).map(|outcome| outcome.unwrap_or_else(|_| Err(stopped())))
-            }
-        }
-    }
 }
 
 impl Log {
@@ -233,7 +193,7 @@ impl Log {
             reply,
         };
         self.submit(&lane, Box::new(slot));
-        Ok(Submitted(Outcome::Awaited(outcome)))
+        Ok(Submitted::awaited(outcome))
     }
 
     /// [`Self::append`], and wait.
@@ -502,8 +462,4 @@ fn new_epoch() -> u64 {
 /// For an entry that must not be placed before one that its sender sends again.
 fn cut_off() -> Error {
     Error::Limited { retry_after: Duration::from_millis(100) }
-}
-
-fn stopped() -> Error {
-    Error::Unavailable(storage::Error::Unavailable("the process is stopping".to_owned()))
 }

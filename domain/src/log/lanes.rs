@@ -12,7 +12,8 @@ use proto::{entry, store};
 use storage::{Commit, Home};
 use tokio::sync::oneshot;
 
-use super::{Chain, Changes, SentKey, stopped};
+use super::submitted::stopped;
+use super::{Chain, Changes, SentKey};
 use crate::error::{Error, Result};
 use crate::ids::{AppNumber, ConversationId, Epoch, MessageId, Seq, UserId};
 use crate::messages::Sent;
