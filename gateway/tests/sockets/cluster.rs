@@ -239,7 +239,7 @@ async fn rooms_reach_over_gateways(cluster: Cluster) {
     let both = async |world: &World| world.domain.groups.in_room(server, room).await.unwrap() == 2;
     first.until("both are in the room", both).await;
     hers.say(ConversationId::Group(room), "1", "hello").await;
-    assert_eq!(his.heard().await.1, "hello");
+    assert_eq!(hears(&mut his).await.1, "hello");
     his.say(ConversationId::Group(room), "2", "hello yourself").await;
     assert_eq!(hears(&mut hers).await.1, "hello yourself");
 }
