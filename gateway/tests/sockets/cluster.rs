@@ -32,7 +32,12 @@ impl Cluster {
         let mut config = config();
         config.presence_renewal = Duration::from_millis(100);
         let limits = domain::Config { presence_lease: Duration::from_millis(1_000), ..domain::Config::default() };
-        let gateways = World::cluster(&config, &limits, vec![bus(), bus(), bus()]).await;
+        let buses = vec![bus(), bus(), bus()];
+        let gateways = World::cluster(&config, &limits, buses.clone()).await;
+        // As `/readyz` does: before that, what is told arrives, but not soon.
+        while !buses.iter().all(Bus::is_ready) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         Self { gateways, bus: bus(), prefix }
     }
 
