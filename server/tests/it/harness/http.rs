@@ -200,46 +200,23 @@ impl App {
 
     /// Sends a text by the API of the sender's dialect.
     pub(crate) fn send(&self, server: &AppServer, admin: &str, from: &Person, to: &Person, text: &str) {
-        match from.dialect {
-            // tenured sends nothing itself; its app server uses another dialect for that.
-            Dialect::Tenured | Dialect::Openim => {
-                let body = json!({
-                    "operationID": "op", "sendID": from.uid, "recvID": to.uid, "content": {"text": text},
-                    "contentType": 101, "sessionType": 1,
-                });
-                let sent = server.post("/manager/send_msg", &[("token", admin)], &body);
-                assert_eq!(sent.at("/errCode"), 0, "{}", sent.text);
-            }
-            Dialect::Tim => {
-                let headers = [("token", from.token.as_str())];
-                let body =
-                    json!({"to": to.uid, "conversationType": "C2C", "priority": "Normal", "payload": {"text": text}});
-                let made = server.post("/message/createMessage", &headers, &body);
-                assert_eq!(made.at("/code"), 0, "{}", made.text);
-                let sent = server.post("/message/sendMessage", &headers, &json!({"message": made.at("/data")}));
-                assert_eq!(sent.at("/code"), 0, "{}", sent.text);
-            }
-            Dialect::Gobelieve => {
-                let body = json!({"sender": from.id, "receiver": to.id, "content": json!({"text": text}).to_string()});
-                let sent = server.post("/messages/peers", &[("authorization", &self.basic())], &body);
-                assert_eq!(sent.status, 200, "{}", sent.text);
-            }
-            Dialect::Maxim => {
-                let headers = [("app_id", self.id), ("access-token", from.token.as_str())];
-                let body = json!({"type": 1, "targets": [to.id], "content_type": 0, "content": text});
-                let sent = server.post("/message/send", &headers, &body);
-                assert_eq!(sent.at("/code"), 200, "{}", sent.text);
-            }
-        }
+        let to = Target { name: &to.uid, id: to.id, openim: 1, tim: "C2C", gobelieve: "/messages/peers", maxim: 1 };
+        self.say(server, admin, from, &to, text);
     }
 
     /// Sends a text to a group by the API of the sender's dialect.
     pub(crate) fn send_to_group(&self, server: &AppServer, admin: &str, from: &Person, to: &Club, text: &str) {
+        let to = Target { name: &to.gid, id: to.id, openim: 2, tim: "GROUP", gobelieve: "/messages/groups", maxim: 2 };
+        self.say(server, admin, from, &to, text);
+    }
+
+    fn say(&self, server: &AppServer, admin: &str, from: &Person, to: &Target<'_>, text: &str) {
         match from.dialect {
+            // tenured sends nothing itself; its app server uses another dialect for that.
             Dialect::Tenured | Dialect::Openim => {
                 let body = json!({
-                    "operationID": "op", "sendID": from.uid, "recvID": to.gid, "content": {"text": text},
-                    "contentType": 101, "sessionType": 2,
+                    "operationID": "op", "sendID": from.uid, "recvID": to.name, "content": {"text": text},
+                    "contentType": 101, "sessionType": to.openim,
                 });
                 let sent = server.post("/manager/send_msg", &[("token", admin)], &body);
                 assert_eq!(sent.at("/errCode"), 0, "{}", sent.text);
@@ -247,7 +224,7 @@ impl App {
             Dialect::Tim => {
                 let headers = [("token", from.token.as_str())];
                 let body =
-                    json!({"to": to.gid, "conversationType": "GROUP", "priority": "Normal", "payload": {"text": text}});
+                    json!({"to": to.name, "conversationType": to.tim, "priority": "Normal", "payload": {"text": text}});
                 let made = server.post("/message/createMessage", &headers, &body);
                 assert_eq!(made.at("/code"), 0, "{}", made.text);
                 let sent = server.post("/message/sendMessage", &headers, &json!({"message": made.at("/data")}));
@@ -255,15 +232,25 @@ impl App {
             }
             Dialect::Gobelieve => {
                 let body = json!({"sender": from.id, "receiver": to.id, "content": json!({"text": text}).to_string()});
-                let sent = server.post("/messages/groups", &[("authorization", &self.basic())], &body);
+                let sent = server.post(to.gobelieve, &[("authorization", &self.basic())], &body);
                 assert_eq!(sent.status, 200, "{}", sent.text);
             }
             Dialect::Maxim => {
                 let headers = [("app_id", self.id), ("access-token", from.token.as_str())];
-                let body = json!({"type": 2, "targets": [to.id], "content_type": 0, "content": text});
+                let body = json!({"type": to.maxim, "targets": [to.id], "content_type": 0, "content": text});
                 let sent = server.post("/message/send", &headers, &body);
                 assert_eq!(sent.at("/code"), 200, "{}", sent.text);
             }
         }
     }
+}
+
+/// Whom a text is for, and how the dialects say that it is a person or a group.
+struct Target<'a> {
+    name: &'a str,
+    id: u64,
+    openim: u8,
+    tim: &'static str,
+    gobelieve: &'static str,
+    maxim: u8,
 }
