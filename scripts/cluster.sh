@@ -4,7 +4,7 @@
 #   scripts/cluster.sh [--dir DIR] [--masters 3] [--replicas 1] [--gateways 3] [--rest 2]
 #                      [--redis-port 7101] [--gateway-port 5210] [--rest-port 8081]
 #
-# Ports count up from those given: Redis one by one, a gateway every ten (TCP, then TLS and QUIC on the next), REST one by one.
+# Ports count up from those given: Redis one by one, a gateway every ten (TCP, then TLS and QUIC on the next, then metrics), REST one by one.
 # What it keeps is in DIR (default data/cluster); a later run goes on with it. Ctrl-C stops everything, in order.
 # LINNET names another binary than target/release/linnet, LINNET_REDIS_SERVER another server than redis-server.
 set -euo pipefail
@@ -170,7 +170,7 @@ launch() { # role, name
 for ((i = 1; i <= gateways; i++)); do
     port=$((gateway_port + 10 * (i - 1)))
     configure "gateway-$i" "[gateway.tcp]" "listen = \"$host:$port\"" "[gateway.tls]" "listen = \"$host:$((port + 1))\"" \
-        "[gateway.quic]" "listen = \"$host:$((port + 1))\""
+        "[gateway.quic]" "listen = \"$host:$((port + 1))\"" "[metrics]" "listen = \"$host:$((port + 2))\""
 done
 for ((i = 1; i <= rests; i++)); do
     configure "rest-$i" "[rest]" "listen = \"$host:$((rest_port + i - 1))\""
@@ -206,7 +206,7 @@ TEXT
 echo "  Redis      $host:$redis_port to $((redis_port + nodes - 1)): $masters masters, each with $replicas replica(s)"
 for ((i = 1; i <= gateways; i++)); do
     port=$((gateway_port + 10 * (i - 1)))
-    echo "  gateway $i  tcp $host:$port   tls and quic $host:$((port + 1))"
+    echo "  gateway $i  tcp $host:$port   tls and quic $host:$((port + 1))   http://$host:$((port + 2))/metrics"
 done
 for ((i = 1; i <= rests; i++)); do
     echo "  REST $i     http://$host:$((rest_port + i - 1))   API: http://$host:$((rest_port + i - 1))/docs"

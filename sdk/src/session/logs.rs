@@ -58,14 +58,25 @@ struct Log {
     known: u64,
     /// Whether `seq` is a position that the app knows of. Else the oldest readable entry has yet to be learnt.
     begun: bool,
-    /// Something named another epoch.
+    /// Something named another epoch, or may have come and not been kept: the server has to be asked what follows.
     doubted: bool,
+    /// The server was told of it, in this epoch.
+    told: bool,
     held: BTreeMap<u64, Entry>,
 }
 
 impl Log {
     fn new(epoch: u64) -> Self {
-        Self { epoch, seq: 0, recent: VecDeque::new(), known: 0, begun: false, doubted: false, held: BTreeMap::new() }
+        Self {
+            epoch,
+            seq: 0,
+            recent: VecDeque::new(),
+            known: 0,
+            begun: false,
+            doubted: false,
+            told: false,
+            held: BTreeMap::new(),
+        }
     }
 }
 
@@ -100,12 +111,15 @@ impl Logs {
     }
 
     /// How far each conversation has got, for the server to compare.
-    pub(crate) fn have(&self) -> impl Iterator<Item = Have> + '_ {
-        self.logs.iter().filter(|(_, log)| log.begun).map(|(conversation, log)| Have {
-            conversation: Some(conversation.to_wire()),
-            epoch: log.epoch,
-            seq: log.seq,
-            message_ids: log.recent.iter().copied().collect(),
+    pub(crate) fn have(&mut self) -> impl Iterator<Item = Have> + '_ {
+        self.logs.iter_mut().filter(|(_, log)| log.begun).map(|(conversation, log)| {
+            log.told = true;
+            Have {
+                conversation: Some(conversation.to_wire()),
+                epoch: log.epoch,
+                seq: log.seq,
+                message_ids: log.recent.iter().copied().collect(),
+            }
         })
     }
 
@@ -154,8 +168,31 @@ impl Logs {
         }
     }
 
-    /// Forgets what is held of a conversation: it was of another history.
-    pub(crate) fn start_over(&mut self, id: ConversationId, epoch: u64, last_seq: u64, out: &mut VecDeque<Event>) {
+    /// Takes the server's word that what is held is void. Where it was said of an epoch that is over, nothing is left to forget.
+    pub(crate) fn reset(&mut self, id: ConversationId, epoch: u64, out: &mut VecDeque<Event>) {
+        match self.logs.get(&id) {
+            Some(log) if log.epoch == epoch && log.told => {
+                self.start_over(id, epoch, 0, out);
+                // What came since, and was of the epoch that stays, went with the rest.
+                self.doubt(id);
+            }
+            _ => self.settle(id, epoch, 0, out),
+        }
+    }
+
+    /// Whether the server has to be asked what follows.
+    pub(crate) fn is_doubted(&self, id: ConversationId) -> bool {
+        self.logs.get(&id).is_some_and(|log| log.doubted)
+    }
+
+    /// The server has to be asked what follows.
+    pub(crate) fn doubt(&mut self, id: ConversationId) {
+        if let Some(log) = self.logs.get_mut(&id) {
+            log.doubted = true;
+        }
+    }
+
+    fn start_over(&mut self, id: ConversationId, epoch: u64, last_seq: u64, out: &mut VecDeque<Event>) {
         let log = self.logs.entry(id).or_insert_with(|| Log::new(epoch));
         self.held -= log.held.len();
         if log.begun {

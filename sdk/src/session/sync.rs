@@ -67,12 +67,13 @@ impl Session {
         let verdict = synced.verdict();
         let Some(state) = synced.state.and_then(Conversation::from_wire) else { return };
         let (id, epoch) = (state.id, state.epoch);
-        match (verdict, self.logs.position(id)) {
-            // The epoch need not tell: the server has lost something, and must not begin a new one at every claim.
-            (Verdict::Reset, Some((held, _))) if held == epoch => {
-                self.logs.start_over(id, epoch, state.last_seq, &mut self.events);
-            }
-            _ => self.logs.settle(id, epoch, 0, &mut self.events),
+        let mut doubted = self.logs.is_doubted(id);
+        if verdict == Verdict::Reset {
+            // The epoch need not tell: a server that has lost something must not begin a new one at every claim.
+            self.logs.reset(id, epoch, &mut self.events);
+            doubted |= self.logs.is_doubted(id);
+        } else {
+            self.logs.settle(id, epoch, 0, &mut self.events);
         }
         // Pushes may have overtaken this page, so the position is the log's own and not what was told.
         let Some((_, held_seq)) = self.logs.position(id) else { return };
@@ -95,6 +96,10 @@ impl Session {
         }
         if verdict == Verdict::Complete {
             self.logs.skip_to(id, state.last_seq, false, &mut self.events);
+        }
+        if doubted {
+            // What made it so may be newer than this page, and was not kept.
+            self.logs.doubt(id);
         }
         self.events.push_back(Event::Conversation(Box::new(state)));
     }

@@ -215,3 +215,52 @@ fn an_own_message_in_the_place_of_another_is_asked_about_even_after_a_new_connec
     bench.events();
     reset(&mut bench);
 }
+
+#[test]
+fn what_came_in_a_new_epoch_while_its_page_was_under_way_is_asked_for() {
+    let mut bench = Bench::new(&[cursor(5)]);
+    bench.log_in();
+    bench.push_in(EPOCH + 1, [3]);
+    bench.answer_sync(synced(Verdict::Reset, EPOCH + 1, 1, 2, [1, 2]));
+    assert_eq!(seqs(&bench.events()), [1, 2]);
+    bench.pass(Duration::from_millis(50));
+    let frames = bench.sent();
+    let history =
+        frames.iter().find_map(|frame| if let Some(Body::History(asked)) = &frame.body { Some(asked) } else { None });
+    assert_eq!(history.map(|history| history.from_seq), Some(3));
+}
+
+#[test]
+fn what_is_said_of_an_epoch_that_is_over_resets_nothing() {
+    let mut bench = Bench::open(&[cursor(5)]);
+    // A new epoch is settled by a page of history, while a synchronisation that spoke of the old one is under way.
+    bench.push_in(EPOCH + 1, [2]);
+    bench.pass(Duration::from_millis(50));
+    let history = bench.sent().remove(0).id;
+    bench.receive(0, Body::Resync(wire::Resync::default()));
+    bench.pass(Duration::ZERO);
+    let sync = bench.sent().remove(0).id;
+    let entries = vec![entry(1), entry(2)];
+    let page =
+        HistoryPage { epoch: EPOCH + 1, entries, complete: true, first_seq: 1, last_seq: 2, ..HistoryPage::default() };
+    bench.receive(history, Body::HistoryPage(page));
+    bench.push_in(EPOCH + 1, [3]);
+    bench.receive(sync, Body::SyncPage(synced(Verdict::Reset, EPOCH + 1, 1, 2, [1, 2])));
+    let mut events = bench.events();
+    events.retain(|event| !matches!(event, Event::Conversation(_) | Event::Synced));
+    assert_eq!(events.remove(0), Event::Reset { conversation: C, epoch: EPOCH + 1 });
+    assert_eq!((events.len(), seqs(&events)), (3, vec![1, 2, 3]));
+}
+
+#[test]
+fn what_came_since_a_reset_without_an_epoch_is_asked_for() {
+    let mut bench = Bench::open(&[]);
+    bench.push([1, 2]);
+    push_another(&mut bench, 2);
+    bench.pass(Duration::from_secs(5));
+    bench.push([3]);
+    reset(&mut bench);
+    bench.pass(Duration::from_millis(50));
+    let asked = bench.answer_history([4], 1, 4);
+    assert_eq!((asked.from_seq, bench.delivered()), (4, vec![4]));
+}
