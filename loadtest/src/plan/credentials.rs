@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
 
 /// One user.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct User {
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
     /// The user id.
-    pub(crate) id: u64,
+    pub id: u64,
     /// What the user logs in with.
-    pub(crate) token: String,
+    pub token: String,
 }
 
 impl std::fmt::Debug for User {

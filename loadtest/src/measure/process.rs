@@ -1,8 +1,7 @@
 //! What a process costs, from `/proc`.
 
-use std::time::Duration;
-
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 
 /// Ticks of processor time a second. Linux tells user space 100, whatever the kernel uses itself.
 const TICKS: u64 = 100;
@@ -11,16 +10,16 @@ fn page_size() -> u64 {
     rustix::param::page_size() as u64
 }
 
-/// A process at one moment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sample {
+/// A process, or several added up, at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
     /// Resident memory, bytes.
-    pub(crate) rss: u64,
-    /// Processor time so far, user and system.
-    pub(crate) cpu: Duration,
+    pub rss: u64,
+    /// Processor time so far, user and system, microseconds.
+    pub cpu_us: u64,
 }
 
-/// Looks at a process.
+/// Looks at a process. Fails when there is none of this id.
 pub(crate) fn sample(pid: u32) -> anyhow::Result<Sample> {
     let read = |name: &str| {
         let path = format!("/proc/{pid}/{name}");
@@ -32,8 +31,8 @@ pub(crate) fn sample(pid: u32) -> anyhow::Result<Sample> {
     // The command's name, in parentheses, may hold anything; the fields after it are numbers.
     let fields: Vec<&str> = stat.rsplit_once(')').context("stat is short")?.1.split_whitespace().collect();
     let ticks = |at: usize| -> anyhow::Result<u64> { Ok(fields.get(at).context("stat is short")?.parse()?) };
-    let cpu = Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS);
-    Ok(Sample { rss: pages * page_size(), cpu })
+    let cpu_us = (ticks(11)? + ticks(12)?) * 1_000_000 / TICKS;
+    Ok(Sample { rss: pages * page_size(), cpu_us })
 }
 
 /// Lets this process open as many files as the system allows it.
@@ -55,7 +54,7 @@ mod tests {
         let mut sum = 0u64;
         loop {
             sum += ballast.iter().map(|&byte| u64::from(byte)).sum::<u64>();
-            if sample(std::process::id()).unwrap().cpu >= before.cpu + Duration::from_millis(20) {
+            if sample(std::process::id()).unwrap().cpu_us >= before.cpu_us + 20_000 {
                 break;
             }
         }

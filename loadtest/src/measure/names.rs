@@ -1,0 +1,51 @@
+//! Names of what is measured, the same in every scenario, in files and in reports.
+
+/// Times, microseconds.
+pub mod timing {
+    /// From beginning to connect until logged in.
+    pub const LOGIN: &str = "login";
+    /// Until the sender knew a message to be durable; open model: from the time it was due.
+    pub const ACK: &str = "ack";
+    /// Until a receiver had a message; open model: from the time it was due.
+    pub const DELIVERY: &str = "delivery";
+    /// Until the last of a group's readers had a message.
+    pub const ROOM: &str = "room";
+    /// From a login until everything missed was there.
+    pub const SYNC: &str = "sync";
+    /// From the loss of a connection until the session was open again.
+    pub const OUTAGE: &str = "outage";
+    /// A REST call; open model: from the time it was due.
+    pub const REQUEST: &str = "request";
+    /// How late the generator was on its own schedule.
+    pub const LAG: &str = "lag";
+}
+
+/// Counts.
+pub mod count {
+    /// Logins.
+    pub const CONNECTED: &str = "connected";
+    /// Logins that failed.
+    pub const CONNECT_FAILED: &str = "connect failed";
+    /// Connections that broke.
+    pub const DISCONNECTED: &str = "disconnected";
+    /// Messages given to the client library.
+    pub const SENT: &str = "sent";
+    /// Messages acknowledged.
+    pub const ACKED: &str = "acked";
+    /// Messages refused.
+    pub const REFUSED: &str = "refused";
+    /// Arrivals at readers.
+    pub const RECEIVED: &str = "received";
+    /// Due messages that found their sender's window full (open model).
+    pub const NOT_SENT: &str = "not sent";
+    /// REST calls answered.
+    pub const REQUESTS: &str = "requests";
+    /// REST calls answered with an error, or not at all.
+    pub const REQUEST_ERRORS: &str = "request errors";
+}
+
+/// Levels.
+pub mod gauge {
+    /// Sessions open now.
+    pub const CONNECTIONS: &str = "connections";
+}

@@ -1,0 +1,119 @@
+//! What a run is to do: read from a TOML file, or made of flags. It travels to every process that takes part.
+
+pub mod credentials;
+pub mod schedule;
+pub mod span;
+pub mod target;
+pub mod threshold;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Scenario;
+use schedule::Load;
+use target::Target;
+use threshold::Threshold;
+
+/// A whole run.
+///
+/// ```toml
+/// [target]
+/// address = ["127.0.0.1:5100"]
+/// credentials = "load.tsv"
+///
+/// [scenario.peer]
+/// pairs = 100
+///
+/// [load]
+/// [[load.stages]]
+/// duration = "10s"
+/// rate = 1000
+/// [[load.stages]]
+/// duration = "30s"
+/// rate = 5000
+/// ramp = true
+///
+/// [thresholds]
+/// "ack p99" = "< 20ms"
+/// "acked per second" = "> 2900"
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Where to connect, how, and as whom.
+    pub target: Target,
+    /// What to do there.
+    pub scenario: Scenario,
+    /// How much of it, and how long.
+    #[serde(default)]
+    pub load: Load,
+    /// What must be true in the end, besides books that balance.
+    #[serde(default, with = "threshold::table")]
+    pub thresholds: Vec<Threshold>,
+}
+
+impl Plan {
+    /// Reads a plan. Fails on an unknown key or a value out of range, with its place in the file.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let plan: Self = toml::from_str(text)?;
+        plan.load.check().context("[load]")?;
+        Ok(plan)
+    }
+
+    /// Shares the work out: one plan for each process, which together do what this one says.
+    #[must_use]
+    pub fn split(&self, processes: usize) -> Vec<Self> {
+        (0..processes.max(1))
+            .map(|index| Self {
+                scenario: self.scenario.share(index, processes.max(1)),
+                load: self.load.share(processes.max(1)),
+                ..self.clone()
+            })
+            .collect()
+    }
+}
+
+/// This process's part of a number of things.
+#[must_use]
+pub fn share(count: usize, index: usize, processes: usize) -> usize {
+    count / processes + usize::from(index < count % processes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_reads() {
+        let plan = Plan::parse(
+            r#"
+            [target]
+            credentials = "load.tsv"
+            [scenario.peer]
+            pairs = 100
+            [[load.stages]]
+            duration = "10s"
+            rate = 1000
+            [thresholds]
+            "ack p99" = "< 20ms"
+            "#,
+        )
+        .unwrap();
+        let parts = plan.split(3);
+        assert_eq!(parts.iter().map(|part| part.scenario.users()).sum::<usize>(), plan.scenario.users());
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_named() {
+        let error =
+            format!("{:#}", Plan::parse("[target]\ncredentials = \"x\"\n[scenario.peer]\npears = 1").unwrap_err());
+        assert!(error.contains("pears"), "{error}");
+    }
+
+    #[test]
+    fn shares_add_up() {
+        for (count, processes) in [(10, 3), (3, 5), (0, 2), (8, 4)] {
+            assert_eq!((0..processes).map(|index| share(count, index, processes)).sum::<usize>(), count);
+        }
+    }
+}

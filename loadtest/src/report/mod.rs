@@ -1,0 +1,3 @@
+//! How an outcome is told: as text, as JSON.
+
+pub mod text;

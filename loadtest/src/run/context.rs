@@ -1,0 +1,146 @@
+//! What a scenario has at hand in one worker.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use linnet_sdk::{Client, Event, Limits};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::message::{FromWorker, Milestone};
+use crate::measure::ledger::Books;
+use crate::measure::meters::Meters;
+use crate::measure::names::{count, gauge, timing};
+use crate::plan::Plan;
+use crate::plan::credentials::User;
+use crate::plan::target::Dialer;
+
+/// Logins under way at the same time, at most, where a scenario does not say.
+const PARALLEL_LOGINS: usize = 64;
+/// How long what was acknowledged may take to arrive: enough to notice a dead connection and make a new one.
+pub(crate) const GRACE: Duration = Duration::from_secs(40);
+/// How long the server gets to put away what logging in left behind, before its memory is read.
+const REST: Duration = Duration::from_secs(2);
+
+/// One worker's run.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) plan: Plan,
+    pub(crate) users: Vec<User>,
+    /// Tells this run's messages from those of earlier ones.
+    pub(crate) run: u64,
+    /// Marks count from here.
+    pub(crate) start: Instant,
+    pub(crate) meters: Meters,
+    pub(crate) books: Books,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) go: watch::Receiver<Milestone>,
+    pub(crate) outbox: mpsc::Sender<FromWorker>,
+}
+
+impl Context {
+    /// Tells that this worker is so far, and waits until all are; or until the run is stopped.
+    pub(crate) async fn reach(&self, milestone: Milestone) {
+        if milestone == Milestone::Connected {
+            self.sleep(REST).await;
+        }
+        let (mut go, mut stop) = (self.go.clone(), self.stop.clone());
+        // Both end with the coordinator, and then there is nobody to wait for.
+        let _ = self.outbox.send(FromWorker::Reached(milestone)).await;
+        let all = go.wait_for(|reached| *reached >= milestone);
+        tokio::select! {
+            _ = all => {}
+            _ = stop.wait_for(|stopped| *stopped) => {}
+        }
+    }
+
+    /// Whether the run is to end early.
+    pub(crate) fn stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Sleeps, or less when the run is stopped.
+    pub(crate) async fn sleep(&self, time: Duration) {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            _ = stop.wait_for(|stopped| *stopped) => {}
+        }
+    }
+
+    /// Nanoseconds from the start.
+    pub(crate) fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn dialer(&self, limits: Limits) -> anyhow::Result<Dialer> {
+        self.plan.target.dialer(limits)
+    }
+
+    /// Logs these users in, some at a time, and waits until each has what it missed. Fails with the first that cannot.
+    pub(crate) async fn connect_all(self: &Arc<Self>, users: &[User], dialer: Dialer) -> anyhow::Result<Vec<Client>> {
+        let (permits, dialer) = (Arc::new(Semaphore::new(PARALLEL_LOGINS)), Mutex::new(dialer));
+        let mut logins = JoinSet::new();
+        for (number, user) in users.iter().enumerate() {
+            let permit = Arc::clone(&permits).acquire_owned().await?;
+            let (context, options, user) = (Arc::clone(self), dialer.lock().options(user), user.clone());
+            logins.spawn(async move {
+                let client =
+                    context.log_in(options).await.with_context(|| format!("user {} cannot log in", user.id))?;
+                synced(&client).await;
+                drop(permit);
+                anyhow::Ok((number, client))
+            });
+            if self.stopped() {
+                break;
+            }
+        }
+        let mut clients = Vec::with_capacity(users.len());
+        while let Some(login) = logins.join_next().await {
+            clients.push(login??);
+        }
+        clients.sort_by_key(|&(number, _)| number);
+        Ok(clients.into_iter().map(|(_, client)| client).collect())
+    }
+
+    /// Logs one user in, and counts and times it.
+    pub(crate) async fn log_in(&self, options: linnet_sdk::Options) -> linnet_sdk::Result<Client> {
+        let begun = Instant::now();
+        match Client::connect(options).await {
+            Ok(client) => {
+                self.meters.timing(timing::LOGIN).record(begun.elapsed());
+                self.meters.count(count::CONNECTED).fetch_add(1, Ordering::Relaxed);
+                self.meters.gauge(gauge::CONNECTIONS).fetch_add(1, Ordering::Relaxed);
+                Ok(client)
+            }
+            Err(error) => {
+                self.meters.count(count::CONNECT_FAILED).fetch_add(1, Ordering::Relaxed);
+                self.meters.error(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits until everything acknowledged has arrived, or the grace is over.
+    pub(crate) async fn settle(&self) {
+        let until = Instant::now() + GRACE;
+        while Instant::now() < until && !self.books.settled() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // A repeat would come right behind.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Waits until a client has what it missed.
+pub(crate) async fn synced(client: &Client) {
+    let mut events = client.events();
+    while let Some(event) = events.next().await {
+        if event == Event::Synced {
+            break;
+        }
+    }
+}
