@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
 use crate::measure::process;
 use crate::outcome::Outcome;
@@ -46,22 +46,16 @@ enum Command {
         plan: PathBuf,
     },
     #[command(flatten)]
-    Scenario(Box<Flags>),
+    Scenario(Flags),
 }
 
-/// A plan made of flags.
-#[derive(Debug, Subcommand)]
-enum Flags {
-    /// Opens connections at a given rate, holds them, and tells what they cost the server.
-    Connect(With<crate::scenario::connect::Connect>),
-    /// Sends messages between pairs of users and checks that every one arrives once and in order.
-    Peer(With<crate::scenario::peer::Peer>),
-}
+/// A plan made of flags: the scenario's name and options, and with each of them the same options for where, how much, and what for.
+#[derive(Debug)]
+struct Flags(Plan);
 
+/// The part of a plan that is the same in every scenario.
 #[derive(Debug, Args)]
-struct With<T: Args> {
-    #[command(flatten)]
-    options: T,
+struct Shared {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
@@ -71,18 +65,32 @@ struct With<T: Args> {
     threshold: Vec<Threshold>,
 }
 
-impl<T: Args> With<T> {
-    fn plan(self, scenario: impl FnOnce(T) -> Scenario) -> Plan {
-        Plan { target: self.target, scenario: scenario(self.options), load: self.load, thresholds: self.threshold }
+impl Subcommand for Flags {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        let scenarios = Scenario::augment_subcommands(clap::Command::new("scenarios"));
+        command.subcommands(scenarios.get_subcommands().cloned().map(Shared::augment_args))
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Scenario::has_subcommand(name)
     }
 }
 
-impl Flags {
-    fn plan(self) -> Plan {
-        match self {
-            Self::Connect(with) => with.plan(Scenario::Connect),
-            Self::Peer(with) => with.plan(Scenario::Peer),
-        }
+impl FromArgMatches for Flags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let options = matches.subcommand().map(|(_, options)| options);
+        let options = options.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
+        let Shared { target, load, threshold } = Shared::from_arg_matches(options)?;
+        Ok(Self(Plan { target, scenario: Scenario::from_arg_matches(matches)?, load, thresholds: threshold }))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
@@ -107,7 +115,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
             let text = std::fs::read_to_string(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
             Plan::parse(&text).with_context(|| format!("in {}", plan.display()))?
         }
-        Command::Scenario(flags) => flags.plan(),
+        Command::Scenario(Flags(plan)) => plan,
     };
     process::raise_file_limit();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -139,4 +147,31 @@ fn tell(outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
         println!("{text}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_takes_the_shared_options_and_a_plan_takes_none() {
+        use clap::CommandFactory as _;
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        for scenario in Scenario::augment_subcommands(clap::Command::new("scenarios")).get_subcommands() {
+            let parsed = Arguments::try_parse_from([
+                "linnet-loadtest",
+                scenario.get_name(),
+                "--credentials",
+                "load.tsv",
+                "--threshold",
+                "ack p99 < 20ms",
+            ]);
+            let Command::Scenario(Flags(plan)) = parsed.unwrap().command else { panic!("not a scenario") };
+            assert_eq!(plan.scenario.name(), scenario.get_name());
+            assert_eq!(plan.thresholds.len(), 1);
+        }
+        assert!(Arguments::try_parse_from(["linnet-loadtest", "run", "plan.toml"]).is_ok());
+    }
 }
