@@ -51,7 +51,7 @@ enum Command {
 
 /// A plan made of flags: the scenario's name and options, and with each of them the same options for where, how much, and what for.
 #[derive(Debug)]
-struct Flags(Plan);
+struct Flags(Box<Plan>);
 
 /// The part of a plan that is the same in every scenario.
 #[derive(Debug, Args)]
@@ -85,7 +85,8 @@ impl FromArgMatches for Flags {
         let options = matches.subcommand().map(|(_, options)| options);
         let options = options.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
         let Shared { target, load, threshold } = Shared::from_arg_matches(options)?;
-        Ok(Self(Plan { target, scenario: Scenario::from_arg_matches(matches)?, load, thresholds: threshold }))
+        let scenario = Scenario::from_arg_matches(matches)?;
+        Ok(Self(Box::new(Plan { target, scenario, load, thresholds: threshold })))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -115,7 +116,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
             let text = std::fs::read_to_string(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
             Plan::parse(&text).with_context(|| format!("in {}", plan.display()))?
         }
-        Command::Scenario(Flags(plan)) => plan,
+        Command::Scenario(Flags(plan)) => *plan,
     };
     process::raise_file_limit();
     let mut builder = tokio::runtime::Builder::new_multi_thread();

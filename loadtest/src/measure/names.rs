@@ -16,6 +16,10 @@ pub mod timing {
     pub const OUTAGE: &str = "outage";
     /// A REST call; open model: from the time it was due.
     pub const REQUEST: &str = "request";
+    /// As delivery, of readers that stop now and then on purpose.
+    pub const SLOW_DELIVERY: &str = "slow delivery";
+    /// A question over the gateway's connection, from asking to its answer; open model: from the time it was due.
+    pub const CALL: &str = "call";
     /// How late the generator was on its own schedule.
     pub const LAG: &str = "lag";
 }
@@ -38,6 +42,16 @@ pub mod count {
     pub const RECEIVED: &str = "received";
     /// Due messages that found their sender's window full (open model).
     pub const NOT_SENT: &str = "not sent";
+    /// Sessions closed on purpose and opened anew.
+    pub const RECONNECTED: &str = "reconnected";
+    /// Questions over the gateway's connection that were answered.
+    pub const CALLS: &str = "calls";
+    /// Questions over the gateway's connection that were refused, or not answered.
+    pub const CALL_ERRORS: &str = "call errors";
+    /// What was said without an answer: somebody is writing.
+    pub const NOTICES: &str = "notices";
+    /// What came that is no message: receipts, presence, somebody is writing.
+    pub const HINTS: &str = "hints";
     /// REST calls answered.
     pub const REQUESTS: &str = "requests";
     /// REST calls answered with an error, or not at all.

@@ -11,6 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use super::credentials::User;
 
+/// Kinds of devices that a user may be logged in from side by side.
+pub(crate) const PLATFORMS: [Platform; 8] = [
+    Platform::Android,
+    Platform::Ios,
+    Platform::Windows,
+    Platform::Macos,
+    Platform::Web,
+    Platform::MiniProgram,
+    Platform::Linux,
+    Platform::Unknown,
+];
+
 /// Options of every scenario.
 #[derive(Debug, Clone, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields, default)]
@@ -205,6 +217,13 @@ impl Target {
 }
 
 impl Dialer {
+    /// Options for the next client, one of several devices of a user, from 0. They count as of different platforms, of each of which
+    /// a user may have one by default.
+    pub(crate) fn device(&mut self, user: &User, number: usize) -> Options {
+        let platform = PLATFORMS[number % PLATFORMS.len()];
+        Options { device_id: format!("loadtest-{}-{number}", user.id), platform, ..self.options(user) }
+    }
+
     /// Options for the next client.
     pub(crate) fn options(&mut self, user: &User) -> Options {
         let network = self.networks[self.next % self.networks.len()].clone();

@@ -5,8 +5,15 @@
 //! subcommand.
 
 pub mod connect;
+pub mod devices;
+pub mod group;
+mod link;
+pub mod mixed;
 pub mod peer;
+mod person;
 mod reading;
+pub mod rooms;
+pub mod slow;
 mod writing;
 
 use std::sync::Arc;
@@ -65,4 +72,14 @@ scenarios! {
     connect: Connect,
     /// Sends messages between pairs of users and checks that every one arrives once and in order.
     peer: Peer,
+    /// Sends messages to groups and checks that every member who is connected has every one.
+    group: Group,
+    /// Talks in chat rooms, which whoever is in them hears and nobody keeps.
+    rooms: Rooms,
+    /// Sends messages between users with several devices and checks that each device has every one.
+    devices: Devices,
+    /// Has some readers stop now and then, and checks that the others notice nothing and that they themselves end with everything.
+    slow: Slow,
+    /// Spends a day in a chat app: people, groups, receipts, typing, history, presence, and sessions that come and go.
+    mixed: Mixed,
 }
