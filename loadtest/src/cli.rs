@@ -1,5 +1,7 @@
 //! The command line.
 
+mod output;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,15 +9,13 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
 use crate::measure::process;
-use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::plan::schedule::Load;
 use crate::plan::target::Target;
 use crate::plan::threshold::Threshold;
-use crate::report;
 use crate::run::coordinator::{self, Worker};
 use crate::scenario::Scenario;
-use crate::show::Silent;
+use output::{Compare, Output};
 
 /// Load generator for a Linnet gateway.
 #[derive(Debug, Parser)]
@@ -30,14 +30,6 @@ struct Arguments {
     command: Command,
 }
 
-/// What becomes of the outcome.
-#[derive(Debug, Args)]
-struct Output {
-    /// Prints the outcome as one JSON document instead of text.
-    #[arg(long, global = true)]
-    json: bool,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs a plan from a TOML file.
@@ -47,6 +39,13 @@ enum Command {
     },
     #[command(flatten)]
     Scenario(Flags),
+    /// Tells a run's outcome again, from the file that --json-file wrote: as text, or with --html as a page.
+    Report {
+        /// The outcome.
+        outcome: PathBuf,
+    },
+    /// Compares two runs of the same plan, and fails when the second is worse.
+    Compare(Compare),
 }
 
 /// A plan made of flags: the scenario's name and options, and with each of them the same options for where, how much, and what for.
@@ -117,6 +116,12 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
             Plan::parse(&text).with_context(|| format!("in {}", plan.display()))?
         }
         Command::Scenario(Flags(plan)) => *plan,
+        Command::Report { outcome } => {
+            let outcome = output::read(&outcome)?;
+            output.tell(&outcome)?;
+            return Ok(true);
+        }
+        Command::Compare(compare) => return compare.run(),
     };
     process::raise_file_limit();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -125,29 +130,15 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
     }
     let runtime = builder.enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let interrupted = async {
-            // Without a handler for signals there is no early end.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        coordinator::run(plan, vec![Worker::local()], &mut Silent, interrupted).await
-    })?;
+        let (mut shows, stop) = output.show(&plan)?;
+        coordinator::run(plan, vec![Worker::local()], &mut shows, stop.asked()).await
+    });
     // Thousands of connections need not be closed one by one.
     runtime.shutdown_background();
-    tell(&outcome, &output)?;
+    let mut outcome = outcome?;
+    outcome.environment.commit.clone_from(&output.commit);
+    output.tell(&outcome)?;
     Ok(outcome.passed)
-}
-
-fn tell(outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
-    if output.json {
-        println!("{}", serde_json::to_string(outcome)?);
-    } else {
-        let mut text = String::new();
-        report::text::write(outcome, &mut text)?;
-        println!("{text}");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

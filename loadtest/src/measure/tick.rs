@@ -38,7 +38,6 @@ impl Tick {
         for (name, times) in other.timings {
             self.timings.entry(name).or_default().add(&times);
         }
-        self.generator.rss += other.generator.rss;
-        self.generator.cpu_us += other.generator.cpu_us;
+        self.generator.add(other.generator);
     }
 }

@@ -50,6 +50,10 @@ pub struct Target {
     /// Process ids of the server, to tell its memory and processor time; several are added up.
     #[arg(long, value_delimiter = ',')]
     pub server_pid: Vec<u32>,
+    /// Pages of metrics of the server, read each second: `http://127.0.0.1:8080/metrics`; several are added up.
+    #[arg(long, value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
 }
 
 impl Default for Target {
@@ -62,6 +66,7 @@ impl Default for Target {
             insecure: false,
             source: Vec::new(),
             server_pid: Vec::new(),
+            metrics: Vec::new(),
         }
     }
 }

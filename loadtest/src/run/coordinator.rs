@@ -8,7 +8,9 @@ use tokio::sync::mpsc;
 
 use super::message::{Assignment, FromWorker, Milestone, Part, ToWorker};
 use super::{wall, worker};
+use crate::measure::kernel;
 use crate::measure::process::{self, Sample};
+use crate::measure::server::Watch;
 use crate::measure::tick::Tick;
 use crate::outcome::{Outcome, Snapshot};
 use crate::plan::{Plan, credentials};
@@ -79,6 +81,7 @@ struct Lead {
     parts: Vec<Part>,
     /// The generator's processes, each as last heard.
     generators: Vec<Sample>,
+    server: Watch,
 }
 
 impl Lead {
@@ -108,6 +111,7 @@ impl Lead {
         }
         let generators = vec![Sample::default(); inboxes.len()];
         let mut lead = Self {
+            server: Watch::start(&plan.target),
             plan,
             started: Instant::now(),
             started_at_ms,
@@ -161,28 +165,23 @@ impl Lead {
                 break;
             }
             let (_, mut tick) = first.remove();
-            tick.servers = self.servers();
+            tick.servers = self.server.processes();
+            tick.metrics = self.server.metrics();
             show.tick(&tick);
             self.timeline.push(tick);
         }
     }
 
-    fn servers(&self) -> Vec<Sample> {
-        self.plan.target.server_pid.iter().map(|&pid| process::sample(pid).unwrap_or_default()).collect()
-    }
-
     fn snapshot(&mut self, milestone: Milestone) {
-        let servers = self.servers();
+        let servers = self.server.processes();
         // Workers in other processes are as they told last; this process is asked.
         let generator = if self.generators.len() == 1 {
             process::sample(std::process::id()).unwrap_or_default()
         } else {
-            self.generators.iter().fold(Sample::default(), |sum, next| Sample {
-                rss: sum.rss + next.rss,
-                cpu_us: sum.cpu_us + next.cpu_us,
-            })
+            self.generators.iter().copied().sum()
         };
-        self.snapshots.push(Snapshot { milestone, seconds: self.started.elapsed().as_secs_f64(), servers, generator });
+        let (seconds, kernel) = (self.started.elapsed().as_secs_f64(), kernel::memory());
+        self.snapshots.push(Snapshot { milestone, seconds, servers, generator, kernel });
     }
 
     async fn tell_all(&self, message: &ToWorker) {
@@ -195,6 +194,9 @@ impl Lead {
     fn outcome(mut self, stopped: bool) -> Outcome {
         let rest: Vec<Tick> = self.ticks.into_values().map(|(_, tick)| tick).collect();
         self.timeline.extend(rest);
-        Outcome::new(self.plan, self.started_at_ms, self.snapshots, self.timeline, self.parts, stopped)
+        let mut outcome =
+            Outcome::new(self.plan, self.started_at_ms, self.snapshots, self.timeline, self.parts, stopped);
+        outcome.warnings.extend(self.server.warnings());
+        outcome
     }
 }
