@@ -13,7 +13,9 @@ use crate::plan::Plan;
 use crate::plan::schedule::Load;
 use crate::plan::target::Target;
 use crate::plan::threshold::Threshold;
-use crate::run::coordinator::{self, Worker};
+use crate::run::agent::{self, Agent};
+use crate::run::coordinator;
+use crate::run::fleet::Fleet;
 use crate::scenario::Scenario;
 use output::{Compare, Output};
 
@@ -23,7 +25,9 @@ use output::{Compare, Output};
 struct Arguments {
     #[command(flatten)]
     output: Output,
-    /// Worker threads of the generator; 0 means one per core.
+    #[command(flatten)]
+    fleet: Fleet,
+    /// Threads of each process of the generator; 0 means one per core, shared by the processes of this machine.
     #[arg(long, global = true, default_value_t = 0)]
     threads: usize,
     #[command(subcommand)]
@@ -46,6 +50,11 @@ enum Command {
     },
     /// Compares two runs of the same plan, and fails when the second is worse.
     Compare(Compare),
+    /// Waits for coordinators on other machines (their --agents), and generates load for them.
+    Agent(agent::Options),
+    /// Is a process of the generator. Only a coordinator or an agent starts it.
+    #[command(hide = true)]
+    Worker,
 }
 
 /// A plan made of flags: the scenario's name and options, and with each of them the same options for where, how much, and what for.
@@ -109,7 +118,13 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<bool> {
-    let Arguments { output, threads, command } = arguments;
+    let Arguments { output, fleet, threads, command } = arguments;
+    process::raise_file_limit();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder.enable_all().build()?;
     let plan = match command {
         Command::Run { plan } => {
             let text = std::fs::read_to_string(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
@@ -122,16 +137,23 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
             return Ok(true);
         }
         Command::Compare(compare) => return compare.run(),
+        Command::Agent(options) => {
+            return runtime.block_on(async {
+                let agent = Agent::listen(options, threads).await?;
+                println!("waiting for coordinators on {}", agent.address()?);
+                agent.serve().await.map(|()| true)
+            });
+        }
+        Command::Worker => {
+            let served = runtime.block_on(crate::run::serve());
+            runtime.shutdown_background();
+            return served.map(|()| true);
+        }
     };
-    process::raise_file_limit();
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if threads > 0 {
-        builder.worker_threads(threads);
-    }
-    let runtime = builder.enable_all().build()?;
     let outcome = runtime.block_on(async {
+        let workers = fleet.gather(&plan, threads).await?;
         let (mut shows, stop) = output.show(&plan)?;
-        coordinator::run(plan, vec![Worker::local()], &mut shows, stop.asked()).await
+        coordinator::run(plan, workers, &mut shows, stop.asked()).await
     });
     // Thousands of connections need not be closed one by one.
     runtime.shutdown_background();

@@ -17,6 +17,7 @@ use crate::measure::tick::Tick;
 use crate::plan::Plan;
 use crate::plan::threshold::Judged;
 use crate::report::units::figure;
+use crate::run::crew::Member;
 use crate::run::message::{Milestone, Part};
 
 /// Version of the document. A reader refuses a later one.
@@ -88,7 +89,7 @@ pub struct Outcome {
     pub errors: BTreeMap<String, u64>,
     /// Costs up to each milestone.
     pub snapshots: Vec<Snapshot>,
-    /// Every second.
+    /// Every second; in a run of more than half an hour, every few seconds.
     pub timeline: Vec<Tick>,
     /// What became of each threshold.
     pub thresholds: Vec<Judged>,
@@ -97,6 +98,9 @@ pub struct Outcome {
     /// What a reader should know before believing them.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Who generated the load.
+    #[serde(default)]
+    pub fleet: Vec<Member>,
     /// Whether the run was ended early.
     pub stopped: bool,
     /// Whether books balanced, something was done, and every threshold holds.
@@ -155,6 +159,7 @@ impl Outcome {
             thresholds: Vec::new(),
             invalid: Vec::new(),
             warnings: Vec::new(),
+            fleet: Vec::new(),
             stopped,
             passed: false,
         };

@@ -29,10 +29,10 @@ impl Sample {
     /// Adds another process.
     pub fn add(&mut self, other: Self) {
         let Self { rss, cpu_us, threads, files } = other;
-        self.rss += rss;
-        self.cpu_us += cpu_us;
-        self.threads += threads;
-        self.files += files;
+        self.rss = self.rss.saturating_add(rss);
+        self.cpu_us = self.cpu_us.saturating_add(cpu_us);
+        self.threads = self.threads.saturating_add(threads);
+        self.files = self.files.saturating_add(files);
     }
 }
 
@@ -43,6 +43,11 @@ impl std::iter::Sum for Sample {
             sum
         })
     }
+}
+
+/// Looks at this process.
+pub(crate) fn own() -> Sample {
+    sample(std::process::id()).unwrap_or_default()
 }
 
 /// Looks at a process. Fails when there is none of this id.
@@ -66,6 +71,11 @@ pub(crate) fn sample(pid: u32) -> anyhow::Result<Sample> {
 fn files(pid: u32) -> u32 {
     let known = std::fs::metadata(format!("/proc/{pid}/fd")).map_or(0, |directory| directory.len());
     u32::try_from(known).unwrap_or(u32::MAX)
+}
+
+/// Files that this process may have open. None when there is no limit.
+pub(crate) fn file_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
 /// Lets this process open as many files as the system allows it.

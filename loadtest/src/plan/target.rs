@@ -120,6 +120,15 @@ impl Default for Mix {
 }
 
 impl Mix {
+    /// How many of so many clients have a socket of their own. Those of QUIC share one.
+    #[must_use]
+    pub fn sockets(&self, clients: usize) -> usize {
+        let of = |filter: fn(Way) -> bool| {
+            self.0.iter().filter(|(way, _)| filter(*way)).map(|(_, share)| share).sum::<usize>()
+        };
+        (clients * of(|way| way != Way::Quic)).div_ceil(of(|_| true).max(1))
+    }
+
     /// The way of the client of this number.
     #[must_use]
     pub fn way(&self, number: usize) -> Way {
@@ -190,19 +199,27 @@ pub(crate) struct Dialer {
 }
 
 impl Target {
-    /// What all clients of the run share.
-    pub(crate) fn dialer(&self, limits: Limits) -> anyhow::Result<Dialer> {
-        let trust = match &self.ca {
+    /// Reads the file of authorities, if there is one.
+    pub(crate) fn authorities(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        self.ca.as_ref().map(read).transpose()
+    }
+
+    /// Every local address to connect from.
+    pub(crate) fn sources(&self) -> anyhow::Result<Vec<Ipv4Addr>> {
+        let ranges = self.source.iter().map(|source| addresses(source)).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(ranges.concat())
+    }
+
+    /// What all clients of the run share. The authorities are what [`Self::authorities`] read, here or elsewhere.
+    pub(crate) fn dialer(&self, limits: Limits, authorities: Option<&[u8]>) -> anyhow::Result<Dialer> {
+        let trust = match authorities {
             _ if self.insecure => Trust::DangerAcceptAnyCertificate,
-            Some(path) => {
-                Trust::Authorities(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)
-            }
+            Some(authorities) => Trust::Authorities(authorities.to_vec()),
             None => Trust::PublicAuthorities,
         };
-        let mut sources: Vec<Option<IpAddr>> = Vec::new();
-        for source in &self.source {
-            sources.extend(addresses(source)?.into_iter().map(|address| Some(IpAddr::V4(address))));
-        }
+        let sources = self.sources()?;
+        let mut sources: Vec<Option<IpAddr>> = sources.into_iter().map(|source| Some(IpAddr::V4(source))).collect();
         if sources.is_empty() {
             sources.push(None);
         }
@@ -285,6 +302,7 @@ mod tests {
         let mix: Mix = "tcp=1,tls=6,quic=3".parse().unwrap();
         let tls = (0..100).filter(|&number| mix.way(number) == Way::Tls).count();
         assert_eq!(tls, 60);
+        assert_eq!((mix.sockets(100), mix.sockets(0)), (70, 0));
         assert_eq!(mix.to_string().parse::<Mix>().unwrap(), mix);
         assert_eq!("quic".parse::<Mix>().unwrap().way(7), Way::Quic);
         for bad in ["carrier-pigeon", "tcp=x", "tcp=0"] {

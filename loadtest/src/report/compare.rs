@@ -92,7 +92,7 @@ pub fn compare(before: &Outcome, after: &Outcome, tolerance: f64) -> Comparison 
         rows.push(Row { name: name.to_owned(), before, after, limit, verdict });
     };
     for (name, counted) in RATES {
-        let noise = noise(before, after, |_, tick| tick.counts.get(counted).map(|&count| count as f64));
+        let noise = noise(before, after, |_, tick| tick.counts.get(counted).map(|&count| count as f64 / f64::from(tick.span.max(1))));
         row(name, true, true, noise);
     }
     // Latencies under as much load as goes are the rate's other side.
@@ -100,8 +100,8 @@ pub fn compare(before: &Outcome, after: &Outcome, tolerance: f64) -> Comparison 
     for name in before.timings.keys().filter(|name| *name != timing::LAG) {
         for (at, quantile) in [("p50", 0.5), ("p99", 0.99)] {
             let noise = noise(before, after, |_, tick| {
-                let times = tick.timings.get(name).filter(|times| !times.0.is_empty())?;
-                Some(times.0.value_at_quantile(quantile) as f64)
+                let times = tick.timings.get(name).filter(|times| !times.is_empty())?;
+                Some(times.at(quantile) as f64)
             });
             row(&format!("{name} {at}"), false, judged, noise);
         }

@@ -22,11 +22,12 @@ pub fn write(outcome: &Outcome, out: &mut impl Write) -> anyhow::Result<()> {
         .with_max_value_divisor(MICROS_PER_MILLI);
     let mut log = builder.begin_log_with(out, &mut serializer).context("cannot begin the log")?;
     for tick in &outcome.timeline {
-        for (name, times) in tick.timings.iter().filter(|(_, times)| !times.0.is_empty()) {
-            let begun = Duration::from_secs(u64::from(tick.second.saturating_sub(1)));
+        for (name, times) in tick.timings.iter().filter(|(_, times)| !times.is_empty()) {
+            let begun = Duration::from_secs(u64::from(tick.second.saturating_sub(tick.span)));
+            let took = Duration::from_secs(u64::from(tick.span));
             // A tag has no room for spaces and commas.
             let tag = name.replace([',', ' ', '\r', '\n'], "-");
-            log.write_histogram(&times.0, begun, Duration::from_secs(1), Tag::new(&tag))
+            log.write_histogram(&times.histogram(), begun, took, Tag::new(&tag))
                 .map_err(|error| anyhow::anyhow!("cannot write an interval: {error:?}"))?;
         }
     }
@@ -52,7 +53,7 @@ mod tests {
                     if interval.tag().is_some_and(|tag| tag.as_str() == timing::ACK))
             })
             .count();
-        let seconds = outcome.timeline.iter().filter(|tick| !tick.timings[timing::ACK].0.is_empty()).count();
+        let seconds = outcome.timeline.iter().filter(|tick| !tick.timings[timing::ACK].is_empty()).count();
         assert!(seconds > 0 && intervals == seconds);
     }
 }

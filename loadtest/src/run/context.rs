@@ -13,6 +13,7 @@ use super::message::{FromWorker, Milestone};
 use crate::measure::ledger::Books;
 use crate::measure::meters::Meters;
 use crate::measure::names::{count, gauge, timing};
+use crate::measure::process;
 use crate::plan::Plan;
 use crate::plan::credentials::User;
 use crate::plan::target::Dialer;
@@ -24,11 +25,22 @@ pub(crate) const GRACE: Duration = Duration::from_secs(40);
 /// How long the server gets to put away what logging in left behind, before its memory is read.
 const REST: Duration = Duration::from_secs(2);
 
+/// What all workers wait for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signal {
+    /// Everybody has reached it.
+    pub(crate) milestone: Milestone,
+    /// When everybody goes on.
+    pub(crate) at: Instant,
+}
+
 /// One worker's run.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) plan: Plan,
     pub(crate) users: Vec<User>,
+    /// What the plan's file of authorities holds.
+    pub(crate) authorities: Option<Vec<u8>>,
     /// Tells this run's messages from those of earlier ones.
     pub(crate) run: u64,
     /// Marks count from here.
@@ -36,7 +48,7 @@ pub(crate) struct Context {
     pub(crate) meters: Meters,
     pub(crate) books: Books,
     pub(crate) stop: watch::Receiver<bool>,
-    pub(crate) go: watch::Receiver<Milestone>,
+    pub(crate) go: watch::Receiver<Signal>,
     pub(crate) outbox: mpsc::Sender<FromWorker>,
 }
 
@@ -48,10 +60,14 @@ impl Context {
         }
         let (mut go, mut stop) = (self.go.clone(), self.stop.clone());
         // Both end with the coordinator, and then there is nobody to wait for.
-        let _ = self.outbox.send(FromWorker::Reached(milestone)).await;
-        let all = go.wait_for(|reached| *reached >= milestone);
+        let _ = self.outbox.send(FromWorker::Reached { milestone, generator: process::own() }).await;
+        let all = async {
+            if let Ok(at) = go.wait_for(|signal| signal.milestone >= milestone).await.map(|signal| signal.at) {
+                tokio::time::sleep_until(at.into()).await;
+            }
+        };
         tokio::select! {
-            _ = all => {}
+            () = all => {}
             _ = stop.wait_for(|stopped| *stopped) => {}
         }
     }
@@ -76,7 +92,7 @@ impl Context {
     }
 
     pub(crate) fn dialer(&self, limits: Limits) -> anyhow::Result<Dialer> {
-        self.plan.target.dialer(limits)
+        self.plan.target.dialer(limits, self.authorities.as_deref())
     }
 
     /// Logs these users in, some at a time, and waits until each has what it missed. Fails with the first that cannot.

@@ -105,9 +105,9 @@ impl History {
             *self.counts.entry(name.clone()).or_default() += count;
         }
         let mut times = BTreeMap::new();
-        for (name, recorded) in tick.timings.iter().filter(|(_, times)| !times.0.is_empty()) {
+        for (name, recorded) in tick.timings.iter().filter(|(_, times)| !times.is_empty()) {
             self.times.entry(name.clone()).or_default().add(recorded);
-            times.insert(name.clone(), (recorded.0.value_at_quantile(0.5), recorded.0.value_at_quantile(0.99)));
+            times.insert(name.clone(), (recorded.at(0.5), recorded.at(0.99)));
         }
         self.seconds.push(Second {
             at: f64::from(tick.second),
