@@ -13,6 +13,7 @@ mod docs;
 mod full_disk;
 mod harness;
 mod lifecycle;
+mod load_fleet;
 mod order;
 mod phones;
 mod push;
