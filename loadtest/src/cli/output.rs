@@ -67,7 +67,8 @@ impl Output {
     /// Prints the outcome and writes the files that were asked for.
     pub(super) fn tell(&self, outcome: &Outcome) -> anyhow::Result<()> {
         if let Some(path) = &self.json_file {
-            serde_json::to_writer(create(path)?, outcome).with_context(|| format!("cannot write {}", path.display()))?;
+            serde_json::to_writer(create(path)?, outcome)
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         if let Some(path) = &self.html {
             std::fs::write(path, html::page(outcome)).with_context(|| format!("cannot write {}", path.display()))?;

@@ -32,7 +32,8 @@ impl Environment {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         // The clock of the open model has a thread of its own.
-        let threads = tokio::runtime::Handle::try_current().map_or(cores, |runtime| runtime.metrics().num_workers() + 1);
+        let threads =
+            tokio::runtime::Handle::try_current().map_or(cores, |runtime| runtime.metrics().num_workers() + 1);
         let system = read("/etc/os-release");
         let cpuinfo = read("/proc/cpuinfo");
         Self {

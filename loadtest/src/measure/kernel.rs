@@ -53,10 +53,11 @@ pub(crate) fn memory() -> Option<KernelMemory> {
 
 /// `mem` of every line, in pages.
 fn buffers(sockstat: &str) -> u64 {
-    let pages = sockstat.lines().filter(|line| line.starts_with("TCP:") || line.starts_with("UDP:")).filter_map(|line| {
-        let mut words = line.split_whitespace().skip_while(|word| *word != "mem");
-        words.nth(1)?.parse::<u64>().ok()
-    });
+    let pages =
+        sockstat.lines().filter(|line| line.starts_with("TCP:") || line.starts_with("UDP:")).filter_map(|line| {
+            let mut words = line.split_whitespace().skip_while(|word| *word != "mem");
+            words.nth(1)?.parse::<u64>().ok()
+        });
     pages.sum::<u64>() * page_size()
 }
 

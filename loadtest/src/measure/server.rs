@@ -107,8 +107,9 @@ impl Watch {
     /// What could not be seen, in words for people.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let gone = (self.pids.iter()).filter(|&&pid| process::sample(pid).is_err());
-        let mut warnings: Vec<String> =
-            gone.map(|pid| format!("the server's process {pid} cannot be looked at: its costs are not known")).collect();
+        let mut warnings: Vec<String> = gone
+            .map(|pid| format!("the server's process {pid} cannot be looked at: its costs are not known"))
+            .collect();
         for (url, (times, reason)) in &self.seen.lock().failures {
             warnings.push(format!("{url} did not tell its metrics {times} times: {reason}"));
         }

@@ -92,7 +92,9 @@ pub fn compare(before: &Outcome, after: &Outcome, tolerance: f64) -> Comparison 
         rows.push(Row { name: name.to_owned(), before, after, limit, verdict });
     };
     for (name, counted) in RATES {
-        let noise = noise(before, after, |_, tick| tick.counts.get(counted).map(|&count| count as f64 / f64::from(tick.span.max(1))));
+        let noise = noise(before, after, |_, tick| {
+            tick.counts.get(counted).map(|&count| count as f64 / f64::from(tick.span.max(1)))
+        });
         row(name, true, true, noise);
     }
     // Latencies under as much load as goes are the rate's other side.
@@ -187,7 +189,8 @@ impl Comparison {
                 Verdict::Worse => "WORSE",
                 Verdict::Told => "",
             };
-            let limit = if row.verdict == Verdict::Told { String::new() } else { format!("±{:.0} %", 100.0 * row.limit) };
+            let limit =
+                if row.verdict == Verdict::Told { String::new() } else { format!("±{:.0} %", 100.0 * row.limit) };
             let [before, after] = [row.before, row.after].map(|value| figure(&row.name, value));
             let ratio = row.after / row.before;
             let ratio = if ratio.is_finite() { format!("{ratio:.2}") } else { "-".to_owned() };

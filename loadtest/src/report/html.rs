@@ -1,3 +1,5 @@
 //! t
 /// t
-pub fn page(_: &crate::outcome::Outcome) -> String { String::new() }
+pub fn page(_: &crate::outcome::Outcome) -> String {
+    String::new()
+}

@@ -65,8 +65,9 @@ fn deliveries(outcome: &Outcome) -> Option<String> {
 }
 
 fn returns(outcome: &Outcome) -> Option<String> {
-    let outage = times(outcome, timing::OUTAGE)
-        .map(|times| format!("After their connections broke, {} sessions were back, {}.", whole(times.count), within(times)));
+    let outage = times(outcome, timing::OUTAGE).map(|times| {
+        format!("After their connections broke, {} sessions were back, {}.", whole(times.count), within(times))
+    });
     let sync = times(outcome, timing::SYNC)
         .map(|times| format!("Whoever had missed messages had them all after logging in, {}.", within(times)));
     let told: Vec<String> = outage.into_iter().chain(sync).collect();

@@ -91,14 +91,20 @@ fn rates(outcome: &Outcome, out: &mut impl Write) -> Result {
         .collect();
     let mut lines = if rates.is_empty() { Vec::new() } else { vec![rates.join("   ")] };
     if outcome.is_maximum() {
-        lines.push("as fast as it went: the maximum of server and generator together; for latencies use --rate".to_owned());
+        lines.push(
+            "as fast as it went: the maximum of server and generator together; for latencies use --rate".to_owned(),
+        );
     }
     list(out, "rate", &lines)
 }
 
 fn latencies(outcome: &Outcome, out: &mut impl Write) -> Result {
-    let mut shown: Vec<(&str, &Summary)> =
-        outcome.timings.iter().filter(|(_, times)| times.count > 0).map(|(name, times)| (name.as_str(), times)).collect();
+    let mut shown: Vec<(&str, &Summary)> = outcome
+        .timings
+        .iter()
+        .filter(|(_, times)| times.count > 0)
+        .map(|(name, times)| (name.as_str(), times))
+        .collect();
     // The generator's own lateness is not the server's latency, and stands apart.
     shown.sort_by_key(|&(name, _)| name == timing::LAG);
     if shown.is_empty() {
@@ -108,7 +114,8 @@ fn latencies(outcome: &Outcome, out: &mut impl Write) -> Result {
     row(out, "latency, ms", &format!("{heads}   samples"))?;
     for (name, times) in shown {
         let Summary { p50_us, p90_us, p99_us, p999_us, max_us, .. } = *times;
-        let cells = [p50_us, p90_us, p99_us, p999_us, max_us].map(|us| format!("{:>10.3}", us as f64 / 1000.0)).concat();
+        let cells =
+            [p50_us, p90_us, p99_us, p999_us, max_us].map(|us| format!("{:>10.3}", us as f64 / 1000.0)).concat();
         let name = if name == timing::LAG { "sent late" } else { name };
         row(out, &format!("  {name}"), &format!("{cells}   {}", whole(times.count)))?;
     }
@@ -130,15 +137,15 @@ fn costs(outcome: &Outcome, out: &mut impl Write) -> Result {
     }
     let per = |who: &str| of(&format!("{who} bytes per connection")).map(|bytes| format!("{who} {bytes}"));
     let kernel = per("kernel").map(|kernel| format!("{kernel} (both ends, where they share it)"));
-    let connection: Vec<String> =
-        per("server").into_iter().chain(per("generator")).chain(kernel).collect();
+    let connection: Vec<String> = per("server").into_iter().chain(per("generator")).chain(kernel).collect();
     if !connection.is_empty() {
         lines.push(format!("connection {}", connection.join(", ")));
     }
     if let Some(fsyncs) = of("fsyncs per second") {
         let each = of("fsync us").map(|time| format!("{time} each"));
         let parts = ["messages per fsync", "bytes per fsync"];
-        let parts = parts.iter().filter_map(|name| Some(format!("{} {}", of(name)?, name.trim_start_matches("bytes "))));
+        let parts =
+            parts.iter().filter_map(|name| Some(format!("{} {}", of(name)?, name.trim_start_matches("bytes "))));
         let parts: Vec<String> = each.into_iter().chain(parts).collect();
         lines.push(format!("disk       {fsyncs} fsyncs, {}", parts.join(", ").replace("/s fsyncs", " fsyncs/s")));
     }
@@ -234,12 +241,16 @@ mod tests {
         let mut outcome = fixture::outcome();
         outcome.ledger.lost = 3;
         outcome.errors.insert("it was not to be".to_owned(), 7);
-        outcome.thresholds.push("ack p99 < 1us".parse::<crate::plan::threshold::Threshold>().unwrap().judge(Some(912.0)));
+        outcome
+            .thresholds
+            .push("ack p99 < 1us".parse::<crate::plan::threshold::Threshold>().unwrap().judge(Some(912.0)));
         outcome.invalid.push("the generator slept".to_owned());
         outcome.passed = outcome.failures().is_empty();
         let text = text(&outcome);
         let (_, end) = text.split_once("books").unwrap();
-        for part in ["3 lost", "PROMISES BROKEN", "BROKEN ack p99 < 1us: 912 µs", "7 × it was", "INVALID     the generator"] {
+        for part in
+            ["3 lost", "PROMISES BROKEN", "BROKEN ack p99 < 1us: 912 µs", "7 × it was", "INVALID     the generator"]
+        {
             assert!(end.contains(part), "{part} in {text}");
         }
         assert!(end.ends_with("FAILED\n    the books: 3 lost\n    ack p99 < 1us: was 912 µs"), "{text}");

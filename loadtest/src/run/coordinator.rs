@@ -243,7 +243,8 @@ impl Lead {
     fn outcome(self, stopped: bool) -> Outcome {
         let timeline = self.timeline.into_rows();
         let mut outcome = Outcome::new(self.plan, self.started_at_ms, self.snapshots, timeline, self.parts, stopped);
-        outcome.fleet = self.workers.into_iter().map(|worker| Member { name: worker.name, clock: worker.clock }).collect();
+        outcome.fleet =
+            self.workers.into_iter().map(|worker| Member { name: worker.name, clock: worker.clock }).collect();
         outcome.warnings.extend(self.server.warnings());
         outcome
     }

@@ -150,7 +150,10 @@ mod tests {
         }
         let told = [
             FromWorker::Pong { clock_us: 5 },
-            FromWorker::Reached { milestone: Milestone::Connected, generator: Sample { rss: 1, cpu_us: 2, ..Sample::default() } },
+            FromWorker::Reached {
+                milestone: Milestone::Connected,
+                generator: Sample { rss: 1, cpu_us: 2, ..Sample::default() },
+            },
             FromWorker::Tick(Box::new(Tick { second: 3, span: 1, ..Tick::default() })),
             FromWorker::Done(Box::new(Part { figures: [("x".into(), 1.5)].into(), ..Part::default() })),
         ];

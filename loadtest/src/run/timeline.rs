@@ -129,7 +129,10 @@ mod tests {
         line.tell(1, tick(1, 7, 30));
         let first = line.next().unwrap();
         assert_eq!(told(&first), (1, 1, 12, 31));
-        assert_eq!((first.timings["ack"].summary().count, first.generator), (2, Sample { rss: 20, cpu_us: 2, ..Sample::default() }));
+        assert_eq!(
+            (first.timings["ack"].summary().count, first.generator),
+            (2, Sample { rss: 20, cpu_us: 2, ..Sample::default() })
+        );
         assert!(line.next().is_none());
     }
 
@@ -148,7 +151,11 @@ mod tests {
             seconds.iter().map(told).collect::<Vec<_>>(),
             [(1, 1, 6, 31), (2, 1, 5, 32), (3, 1, 6, 43), (4, 1, 1, 53)]
         );
-        assert_eq!(seconds[3].generator, Sample { rss: 20, cpu_us: 7, ..Sample::default() }, "what it cost is not forgotten");
+        assert_eq!(
+            seconds[3].generator,
+            Sample { rss: 20, cpu_us: 7, ..Sample::default() },
+            "what it cost is not forgotten"
+        );
     }
 
     #[test]

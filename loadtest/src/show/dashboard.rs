@@ -149,7 +149,9 @@ mod tests {
         let key = |code, modifiers| Event::Key(KeyEvent::new(code, modifiers));
         assert!(is_end(&key(KeyCode::Char('q'), KeyModifiers::NONE)));
         assert!(is_end(&key(KeyCode::Char('c'), KeyModifiers::CONTROL)));
-        for other in [key(KeyCode::Char('c'), KeyModifiers::NONE), key(KeyCode::Esc, KeyModifiers::NONE), Event::FocusLost] {
+        for other in
+            [key(KeyCode::Char('c'), KeyModifiers::NONE), key(KeyCode::Esc, KeyModifiers::NONE), Event::FocusLost]
+        {
             assert!(!is_end(&other));
         }
     }

@@ -145,7 +145,14 @@ fn times(frame: &mut Frame<'_>, area: Rect, history: &History) {
         let all = history.times.get(name)?.summary();
         let (p50, p99) = now.times.get(name).copied().unzip();
         let told = |us: Option<u64>| us.map_or_else(|| "-".to_owned(), |us| micros(us as f64));
-        let cells = [told(p50), told(p99), told(Some(all.p50_us)), told(Some(all.p99_us)), told(Some(all.p999_us)), told(Some(all.max_us))];
+        let cells = [
+            told(p50),
+            told(p99),
+            told(Some(all.p50_us)),
+            told(Some(all.p99_us)),
+            told(Some(all.p999_us)),
+            told(Some(all.max_us)),
+        ];
         Some(Row::new(std::iter::once(name.to_owned()).chain(cells)))
     });
     let widths = std::iter::once(Constraint::Length(9)).chain(std::iter::repeat_n(Constraint::Fill(1), 6));
@@ -166,18 +173,27 @@ fn so_far(frame: &mut Frame<'_>, area: Rect, history: &History) {
         0 => {}
         requests => lines.push(Line::from(format!("{} requests", whole(requests)))),
     }
-    lines.push(Line::from(format!("{} logins, {} connections", whole(history.count(count::CONNECTED)), history.now().connections)));
+    lines.push(Line::from(format!(
+        "{} logins, {} connections",
+        whole(history.count(count::CONNECTED)),
+        history.now().connections
+    )));
     let now = history.now();
     if let (Some(fsyncs), Some(entries)) = (now.metrics.get(metric::FSYNCS), now.metrics.get(metric::ENTRIES)) {
         let each = if *fsyncs > 0.0 { format!(", {} messages each", number(entries / fsyncs)) } else { String::new() };
-        let queued = now.metrics.get(metric::QUEUED).map_or_else(String::new, |queued| format!(", {} queued", number(*queued)));
+        let queued =
+            now.metrics.get(metric::QUEUED).map_or_else(String::new, |queued| format!(", {} queued", number(*queued)));
         lines.push(Line::from(format!("{} fsyncs/s{each}{queued}", number(*fsyncs))));
     }
     let trouble: Vec<String> = (TROUBLE.iter())
         .filter(|name| history.count(name) > 0)
         .map(|name| format!("{} {name}", whole(history.count(name))))
         .collect();
-    lines.push(if trouble.is_empty() { Line::from("no errors").fg(Color::Green) } else { Line::from(trouble.join(", ")).fg(Color::Red) });
+    lines.push(if trouble.is_empty() {
+        Line::from("no errors").fg(Color::Green)
+    } else {
+        Line::from(trouble.join(", ")).fg(Color::Red)
+    });
     frame.render_widget(Paragraph::new(lines).block(panel("so far")), area);
 }
 
@@ -191,7 +207,11 @@ fn usage(frame: &mut Frame<'_>, area: Rect, history: &History, seconds: &[Second
     let panels: [(String, Box<dyn Fn(&Second) -> u64>, Color); 3] = [
         (told("server", now.server), Box::new(|second| mills(second.server)), Color::Cyan),
         (told("generator", now.generator), Box::new(|second| mills(second.generator)), Color::Yellow),
-        (format!("{} connections", now.connections), Box::new(|second| u64::try_from(second.connections).unwrap_or(0)), Color::Magenta),
+        (
+            format!("{} connections", now.connections),
+            Box::new(|second| u64::try_from(second.connections).unwrap_or(0)),
+            Color::Magenta,
+        ),
     ];
     let areas: [Rect; 3] = Layout::horizontal([Constraint::Fill(1); 3]).areas(area);
     for ((title, of, color), area) in panels.into_iter().zip(areas) {

@@ -15,15 +15,8 @@ use crate::scenario::Scenario;
 /// Rates worth a line, those that tell most first.
 const RATES: [&str; 4] = [count::ACKED, count::RECEIVED, count::REQUESTS, count::CONNECTED];
 /// Times worth a line, likewise.
-const TIMINGS: [&str; 7] = [
-    timing::ACK,
-    timing::REQUEST,
-    timing::DELIVERY,
-    timing::ROOM,
-    timing::OUTAGE,
-    timing::SYNC,
-    timing::LOGIN,
-];
+const TIMINGS: [&str; 7] =
+    [timing::ACK, timing::REQUEST, timing::DELIVERY, timing::ROOM, timing::OUTAGE, timing::SYNC, timing::LOGIN];
 
 /// One second, as it is shown.
 #[derive(Debug, Clone, Default)]
@@ -165,10 +158,15 @@ impl History {
             Milestone::Connected => {
                 let under_load = elapsed.saturating_sub(at);
                 let left = self.planned.saturating_sub(under_load);
-                let stage = (self.stages.iter()).find(|(end, _)| under_load < *end).map_or("", |(_, name)| name.as_str());
+                let stage =
+                    (self.stages.iter()).find(|(end, _)| under_load < *end).map_or("", |(_, name)| name.as_str());
                 let stage = if stage.is_empty() { String::new() } else { format!(", {stage}") };
                 let done = ratio(under_load.as_secs_f64(), self.planned.as_secs_f64());
-                let left = if left.is_zero() { "waiting for answers".into() } else { format!("{} left", clock(left.as_secs_f64())) };
+                let left = if left.is_zero() {
+                    "waiting for answers".into()
+                } else {
+                    format!("{} left", clock(left.as_secs_f64()))
+                };
                 (done, format!("{:.0} %, {left}{stage}", 100.0 * done))
             }
             Milestone::Loaded => (1.0, "waiting for what is under way".to_owned()),

@@ -113,7 +113,9 @@ mod tests {
         let mut page = String::new();
         stream.read_to_string(&mut page).await.unwrap();
         let acked = format!("linnet_loadtest_acked_total {}", outcome.count("acked"));
-        for line in [acked.as_str(), "linnet_loadtest_milestone 2", "linnet_loadtest_ack_seconds{quantile=\"0.99\"} 0.0"] {
+        for line in
+            [acked.as_str(), "linnet_loadtest_milestone 2", "linnet_loadtest_ack_seconds{quantile=\"0.99\"} 0.0"]
+        {
             assert!(page.contains(line), "{line} in {page}");
         }
     }
