@@ -195,7 +195,11 @@ impl Outcome {
     pub fn under_load(&self) -> impl Iterator<Item = &Tick> {
         let at = |milestone| self.snapshot(milestone).map(|snapshot| snapshot.seconds);
         let (from, to) = at(Milestone::Connected).zip(at(Milestone::Loaded)).unwrap_or_default();
-        self.timeline.iter().filter(move |tick| f64::from(tick.second) >= from + 1.0 && f64::from(tick.second) <= to)
+        let whole = move |tick: &&Tick| {
+            let end = f64::from(tick.second);
+            end - f64::from(tick.span) >= from && end <= to
+        };
+        self.timeline.iter().filter(whole)
     }
 
     /// Whether messages or calls went as fast as they could, so that the rate is a maximum and the latencies are its price.

@@ -44,9 +44,18 @@ impl Environment {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             system: field(&system, "PRETTY_NAME", '=').unwrap_or(std::env::consts::OS).trim_matches('"').to_owned(),
             commit: None,
-            command: std::env::args().collect(),
+            command: command(),
         }
     }
+}
+
+/// The command line; the program by its name alone, for where it lies tells nobody anything.
+fn command() -> Vec<String> {
+    let mut words: Vec<String> = std::env::args().collect();
+    if let Some(program) = words.first_mut() {
+        *program = program.rsplit('/').next().unwrap_or_default().to_owned();
+    }
+    words
 }
 
 /// A line of `/proc/meminfo`, in bytes.

@@ -59,8 +59,12 @@ impl Outcome {
 
     /// What the server's own metrics said while under load.
     fn commits(&self, figures: &mut Vec<(String, f64)>) {
-        let sum = |name| self.under_load().filter_map(|tick| tick.metrics.get(name)).sum::<f64>();
-        let seconds = self.under_load().filter(|tick| !tick.metrics.is_empty()).count() as f64;
+        let sum = |name| {
+            let grown = self.under_load().filter_map(|tick| Some(tick.metrics.get(name)? * f64::from(tick.span)));
+            grown.sum::<f64>()
+        };
+        let watched = self.under_load().filter(|tick| !tick.metrics.is_empty());
+        let seconds: f64 = watched.map(|tick| f64::from(tick.span)).sum();
         let mut figure = |name: &str, value: f64| figures.push((name.to_owned(), value));
         let (fsyncs, groups) = (sum(metric::FSYNCS), sum(metric::GROUPS));
         if fsyncs > 0.0 {

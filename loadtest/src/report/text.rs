@@ -127,8 +127,12 @@ fn costs(outcome: &Outcome, out: &mut impl Write) -> Result {
     let mut lines = Vec::new();
     for who in ["server", "generator"] {
         let cores = of(&format!("{who} cores")).map(|cores| format!("{cores} cores"));
-        let shares = ["message", "delivery", "request", "login"]
-            .map(|what| of(&format!("{who} us per {what}")).map(|cost| format!("{cost} per {what}")));
+        // Where each message has one reader, its delivery is all that it costs.
+        let one = outcome.count(count::ACKED) == outcome.count(count::RECEIVED);
+        let shares = ["message", "delivery", "request", "login"].map(|what| {
+            let cost = of(&format!("{who} us per {what}")).filter(|_| what != "delivery" || !one)?;
+            Some(format!("{cost} per {what}"))
+        });
         let memory = memory(outcome, who);
         let parts: Vec<String> = cores.into_iter().chain(shares.into_iter().flatten()).chain(memory).collect();
         if !parts.is_empty() {
@@ -147,7 +151,7 @@ fn costs(outcome: &Outcome, out: &mut impl Write) -> Result {
         let parts =
             parts.iter().filter_map(|name| Some(format!("{} {}", of(name)?, name.trim_start_matches("bytes "))));
         let parts: Vec<String> = each.into_iter().chain(parts).collect();
-        lines.push(format!("disk       {fsyncs} fsyncs, {}", parts.join(", ").replace("/s fsyncs", " fsyncs/s")));
+        lines.push(format!("disk       {} fsyncs/s, {}", fsyncs.trim_end_matches("/s"), parts.join(", ")));
     }
     if let (Some(commits), Some(queued)) = (of("commits per group"), of("queued commits max")) {
         lines.push(format!("commits    {commits} at a time, at most {queued} waiting"));

@@ -22,7 +22,7 @@ pub fn number(value: f64) -> String {
     match size {
         _ if !value.is_finite() => "-".to_owned(),
         _ if size >= 99.95 => format!("{sign}{}", whole(size.round() as u64)),
-        _ if size >= 9.995 => format!("{value:.1}"),
+        _ if size >= 9.995 => trimmed(format!("{value:.1}")),
         _ if size >= 0.0995 => trimmed(format!("{value:.2}")),
         0.0 => "0".to_owned(),
         _ => trimmed(format!("{value:.3}")),

@@ -69,9 +69,9 @@ fn record(tick: &Tick) {
     for (name, level) in &tick.gauges {
         gauge!(format!("linnet_loadtest_{}", plain(name))).set(*level as f64);
     }
-    for (name, times) in tick.timings.iter().filter(|(_, times)| !times.0.is_empty()) {
+    for (name, times) in tick.timings.iter().filter(|(_, times)| !times.is_empty()) {
         for (label, quantile) in QUANTILES {
-            let seconds = times.0.value_at_quantile(quantile) as f64 / 1e6;
+            let seconds = times.at(quantile) as f64 / 1e6;
             gauge!(format!("linnet_loadtest_{}_seconds", plain(name)), "quantile" => label).set(seconds);
         }
     }
