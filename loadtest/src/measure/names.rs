@@ -56,6 +56,9 @@ pub mod count {
     pub const REQUESTS: &str = "requests";
     /// REST calls answered with an error, or not at all.
     pub const REQUEST_ERRORS: &str = "request errors";
+
+    /// Those that tell of trouble.
+    pub const TROUBLE: [&str; 6] = [REFUSED, NOT_SENT, DISCONNECTED, CONNECT_FAILED, CALL_ERRORS, REQUEST_ERRORS];
 }
 
 /// Levels.

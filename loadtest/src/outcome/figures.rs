@@ -5,7 +5,7 @@ use crate::measure::names::count;
 use crate::measure::server::metric;
 
 /// What is told by the second and costs by the piece.
-const PER_SECOND: [&str; 4] = [count::SENT, count::ACKED, count::RECEIVED, count::REQUESTS];
+const PER_SECOND: [&str; 5] = [count::SENT, count::ACKED, count::RECEIVED, count::REQUESTS, count::CALLS];
 /// What costs are shared out among.
 const SHARES: [(&str, &str); 3] =
     [("message", count::ACKED), ("delivery", count::RECEIVED), ("request", count::REQUESTS)];

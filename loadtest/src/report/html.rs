@@ -93,11 +93,15 @@ fn tiles(outcome: &Outcome) -> Markup {
     let mut tiles: Vec<(String, String, String)> = Vec::new();
     let rates = [("acked per second", "messages a second"), ("requests per second", "calls a second")];
     for (name, told) in rates {
-        tiles.extend(of(name).map(|rate| (number(rate), told.to_owned(), if outcome.open { "as planned".into() } else { "at most".into() })));
+        tiles.extend(of(name).map(|rate| {
+            (number(rate), told.to_owned(), if outcome.open { "as planned".into() } else { "at most".into() })
+        }));
     }
     let (acked, received) = (outcome.count(count::ACKED), outcome.count(count::RECEIVED));
     if received > acked + acked / 10 {
-        tiles.extend(of("received per second").map(|rate| (number(rate), "deliveries a second".to_owned(), String::new())));
+        tiles.extend(
+            of("received per second").map(|rate| (number(rate), "deliveries a second".to_owned(), String::new())),
+        );
     }
     let names = [
         (timing::ACK, "until acknowledged"),
@@ -108,21 +112,45 @@ fn tiles(outcome: &Outcome) -> Markup {
         (timing::SYNC, "until caught up"),
         (timing::LOGIN, "until logged in"),
     ];
-    let timed = names.iter().filter_map(|&(name, told)| Some((outcome.timings.get(name).filter(|times| times.count > 0)?, told)));
+    let timed = names
+        .iter()
+        .filter_map(|&(name, told)| Some((outcome.timings.get(name).filter(|times| times.count > 0)?, told)));
     tiles.extend(timed.take(2).map(|(times, told)| {
-        (micros(times.p50_us as f64), format!("{told}, half of all"), format!("99 of 100 within {}", micros(times.p99_us as f64)))
+        (
+            micros(times.p50_us as f64),
+            format!("{told}, half of all"),
+            format!("99 of 100 within {}", micros(times.p99_us as f64)),
+        )
     }));
-    let costs = [("server us per message", "server time per message"), ("server us per request", "server time per call"), ("server us per login", "server time per login")];
-    let cost = costs.iter().find_map(|&(name, told)| Some((figure(name, of(name)?), told.to_owned(), of("server cores").map_or_else(String::new, |cores| format!("{} cores in use", number(cores))))));
+    let costs = [
+        ("server us per message", "server time per message"),
+        ("server us per request", "server time per call"),
+        ("server us per login", "server time per login"),
+    ];
+    let cost = costs.iter().find_map(|&(name, told)| {
+        Some((
+            figure(name, of(name)?),
+            told.to_owned(),
+            of("server cores").map_or_else(String::new, |cores| format!("{} cores in use", number(cores))),
+        ))
+    });
     tiles.extend(cost);
     let connected = outcome.count(count::CONNECTED);
     if connected >= 1000 {
-        let kernel = of("kernel bytes per connection").map_or_else(String::new, |kernel| format!("kernel {}", bytes(kernel)));
-        tiles.extend(of("server bytes per connection").map(|per| (bytes(per), "server memory per connection".to_owned(), kernel)));
+        let kernel =
+            of("kernel bytes per connection").map_or_else(String::new, |kernel| format!("kernel {}", bytes(kernel)));
+        tiles.extend(
+            of("server bytes per connection")
+                .map(|per| (bytes(per), "server memory per connection".to_owned(), kernel)),
+        );
     }
     if outcome.ledger.sent > 0 {
         let faults: u64 = outcome.ledger.faults().iter().map(|(_, count)| count).sum();
-        tiles.push((whole(faults), "lost, doubled or out of order".to_owned(), format!("of {} messages", whole(outcome.ledger.sent))));
+        tiles.push((
+            whole(faults),
+            "lost, doubled or out of order".to_owned(),
+            format!("of {} messages", whole(outcome.ledger.sent)),
+        ));
     }
     html! {
         div class="tiles" {
@@ -175,7 +203,8 @@ fn percentiles(outcome: &Outcome) -> Markup {
 fn thresholds(outcome: &Outcome) -> Markup {
     let rows: Vec<Vec<String>> = (outcome.thresholds.iter())
         .map(|judged| {
-            let measured = judged.measured.map_or_else(|| "not measured".to_owned(), |value| figure(&judged.threshold, value));
+            let measured =
+                judged.measured.map_or_else(|| "not measured".to_owned(), |value| figure(&judged.threshold, value));
             let verdict = if judged.passed { "✓ kept" } else { "✗ broken" };
             vec![judged.threshold.clone(), measured, verdict.to_owned()]
         })
@@ -204,8 +233,13 @@ fn books(outcome: &Outcome) -> Markup {
 }
 
 fn figures(outcome: &Outcome) -> Markup {
-    let rows: Vec<Vec<String>> =
-        outcome.figures.iter().map(|(name, value)| vec![name.replace(" us per ", " time per ").replace("fsync us", "time per fsync"), figure(name, *value)]).collect();
+    let rows: Vec<Vec<String>> = outcome
+        .figures
+        .iter()
+        .map(|(name, value)| {
+            vec![name.replace(" us per ", " time per ").replace("fsync us", "time per fsync"), figure(name, *value)]
+        })
+        .collect();
     table("Rates and costs", &["", ""], &rows)
 }
 
@@ -230,7 +264,12 @@ fn environment(outcome: &Outcome) -> Markup {
     let servers: Vec<String> = (outcome.snapshots.last().into_iter().flat_map(|last| &last.servers).enumerate())
         .map(|(at, sample)| {
             let pid = outcome.plan.target.server_pid.get(at).map_or_else(String::new, u32::to_string);
-            format!("process {pid}: {}{}, {} open files", bytes(sample.rss as f64), threads(sample.threads), whole(u64::from(sample.files)))
+            format!(
+                "process {pid}: {}{}, {} open files",
+                bytes(sample.rss as f64),
+                threads(sample.threads),
+                whole(u64::from(sample.files))
+            )
         })
         .collect();
     let mut rows = vec![
@@ -291,7 +330,10 @@ mod tests {
         let page = page(&outcome);
         assert!(!page.contains("<script>alert") && page.contains("&lt;script&gt;alert"));
         let place = |text: &str| page.find(text).unwrap();
-        assert!(place("the books: 5 lost") < place("class=\"tiles\"") && place("the generator slept") < place("class=\"tiles\""));
+        assert!(
+            place("the books: 5 lost") < place("class=\"tiles\"")
+                && place("the generator slept") < place("class=\"tiles\"")
+        );
     }
 
     #[test]

@@ -8,4 +8,4 @@ pub mod text;
 pub mod units;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;

@@ -82,7 +82,7 @@ fn list(out: &mut impl Write, name: &str, lines: &[String]) -> Result {
 }
 
 fn rates(outcome: &Outcome, out: &mut impl Write) -> Result {
-    let names = [count::SENT, count::ACKED, count::RECEIVED, count::REQUESTS, "connects"];
+    let names = [count::SENT, count::ACKED, count::RECEIVED, count::REQUESTS, count::CALLS, "connects"];
     let rates: Vec<String> = (names.iter())
         .filter_map(|name| {
             let rate = outcome.figures.get(&format!("{name} per second"))?;

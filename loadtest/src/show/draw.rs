@@ -18,9 +18,6 @@ use crate::report::units::{bytes, clock, micros, number, short, whole};
 const WINDOW: usize = 300;
 /// Lines of a chart, in the order of its legend. Told apart by those who see fewer colours, too: their brightness differs.
 const COLORS: [Color; 3] = [Color::Cyan, Color::Yellow, Color::Magenta];
-/// Counts that tell of trouble.
-const TROUBLE: [&str; 5] =
-    [count::REFUSED, count::NOT_SENT, count::DISCONNECTED, count::CONNECT_FAILED, count::REQUEST_ERRORS];
 
 /// One line of a chart: its name with the latest value, and its points.
 struct Series {
@@ -185,7 +182,7 @@ fn so_far(frame: &mut Frame<'_>, area: Rect, history: &History) {
             now.metrics.get(metric::QUEUED).map_or_else(String::new, |queued| format!(", {} queued", number(*queued)));
         lines.push(Line::from(format!("{} fsyncs/s{each}{queued}", number(*fsyncs))));
     }
-    let trouble: Vec<String> = (TROUBLE.iter())
+    let trouble: Vec<String> = (count::TROUBLE.iter())
         .filter(|name| history.count(name) > 0)
         .map(|name| format!("{} {name}", whole(history.count(name))))
         .collect();

@@ -13,10 +13,19 @@ use crate::run::message::Milestone;
 use crate::scenario::Scenario;
 
 /// Rates worth a line, those that tell most first.
-const RATES: [&str; 4] = [count::ACKED, count::RECEIVED, count::REQUESTS, count::CONNECTED];
+const RATES: [&str; 5] = [count::ACKED, count::RECEIVED, count::REQUESTS, count::CALLS, count::CONNECTED];
 /// Times worth a line, likewise.
-const TIMINGS: [&str; 7] =
-    [timing::ACK, timing::REQUEST, timing::DELIVERY, timing::ROOM, timing::OUTAGE, timing::SYNC, timing::LOGIN];
+const TIMINGS: [&str; 9] = [
+    timing::ACK,
+    timing::REQUEST,
+    timing::DELIVERY,
+    timing::ROOM,
+    timing::CALL,
+    timing::SLOW_DELIVERY,
+    timing::OUTAGE,
+    timing::SYNC,
+    timing::LOGIN,
+];
 
 /// One second, as it is shown.
 #[derive(Debug, Clone, Default)]

@@ -9,6 +9,7 @@ pub mod prometheus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::measure::tick::Tick;
@@ -57,20 +58,22 @@ impl Stop {
 
     /// Resolves once the run is asked to end. Whoever presses Ctrl-C again after that does not want to wait for the report.
     pub async fn asked(self) {
-        let interrupted = async {
-            // Without a handler for signals there is no early end.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
-            () = interrupted => {}
+            () = heard(SignalKind::interrupt()) => {}
+            () = heard(SignalKind::terminate()) => {}
             () = self.0.notified() => {}
         }
         tokio::spawn(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(INTERRUPTED);
-            }
+            heard(SignalKind::interrupt()).await;
+            std::process::exit(INTERRUPTED);
         });
+    }
+}
+
+async fn heard(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        // Without a handler for signals there is no early end.
+        Err(_) => std::future::pending().await,
     }
 }

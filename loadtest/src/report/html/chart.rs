@@ -27,7 +27,7 @@ pub(super) enum Scale {
 pub(super) struct Series {
     /// Written at its end.
     pub(super) name: String,
-    /// CSS class that colors it: `c1` to `c5`, or `q1` to `q3` for shades of one color.
+    /// CSS class that colors it: `c1` to `c6`, or `q1` to `q3` for shades of one color.
     pub(super) class: &'static str,
     /// A value for each x, or none.
     pub(super) values: Vec<Option<f64>>,
@@ -189,13 +189,18 @@ pub(super) fn linear(high: f64) -> Vec<f64> {
 /// The least of 1, 2, 2.5, 5 and their tens that is no smaller.
 fn step(least: f64) -> f64 {
     let decade = 10f64.powf(least.log10().floor());
-    [1.0, 2.0, 2.5, 5.0].into_iter().map(|step| step * decade).find(|&step| step >= least * 0.999).unwrap_or(10.0 * decade)
+    [1.0, 2.0, 2.5, 5.0]
+        .into_iter()
+        .map(|step| step * decade)
+        .find(|&step| step >= least * 0.999)
+        .unwrap_or(10.0 * decade)
 }
 
 /// Decades around the values; where these are few, 1, 2 and 5 of each.
 fn log(low: f64, high: f64) -> Vec<f64> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-    let fine: Vec<f64> = (first..=last).flat_map(|decade| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(decade))).collect();
+    let fine: Vec<f64> =
+        (first..=last).flat_map(|decade| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(decade))).collect();
     let from = fine.iter().rposition(|&tick| tick <= low).unwrap_or(0);
     let to = fine.iter().position(|&tick| tick >= high).unwrap_or(fine.len() - 1).max(from + 1);
     let fine = &fine[from..=to];

@@ -11,17 +11,20 @@ use crate::report::units::{bytes, clock, micros, number, short};
 use crate::run::message::Milestone;
 
 /// Colors of lines that are different things.
-const COLORS: [&str; 5] = ["c1", "c2", "c3", "c4", "c5"];
+const COLORS: [&str; 6] = ["c1", "c2", "c3", "c4", "c5", "c6"];
 /// Rates worth a line.
-const RATES: [&str; 3] = [count::ACKED, count::RECEIVED, count::REQUESTS];
-/// Counts that tell of trouble.
-const TROUBLE: [&str; 5] =
-    [count::REFUSED, count::NOT_SENT, count::DISCONNECTED, count::CONNECT_FAILED, count::REQUEST_ERRORS];
+const RATES: [&str; 4] = [count::ACKED, count::RECEIVED, count::REQUESTS, count::CALLS];
 /// Times worth a chart of their own, with a word on what is timed.
-const TIMINGS: [(&str, &str, &str); 7] = [
+const TIMINGS: [(&str, &str, &str); 9] = [
     (timing::ACK, "Latency: until acknowledged", "From the time a message was due until the sender knew it to be safe"),
     (timing::REQUEST, "Latency: calls", "From the time a call was due until its answer"),
     (timing::DELIVERY, "Latency: until delivered", "From the time a message was due until its receiver had it"),
+    (timing::SLOW_DELIVERY, "Latency: slow readers", "The same, of readers that stop reading now and then on purpose"),
+    (
+        timing::CALL,
+        "Latency: questions",
+        "From the time a question was due until its answer, over the gateway's connection",
+    ),
     (timing::ROOM, "Latency: whole group", "From the time a message was due until the last online reader had it"),
     (timing::OUTAGE, "Return after a cut", "From the loss of a connection until the session was open again"),
     (timing::SYNC, "Catching up", "From a login until everything missed was there"),
@@ -54,7 +57,14 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn over_time(&self, title: &str, caption: &str, series: Vec<Series>, scale: Scale, unit: &dyn Fn(f64) -> String) -> Markup {
+    fn over_time(
+        &self,
+        title: &str,
+        caption: &str,
+        series: Vec<Series>,
+        scale: Scale,
+        unit: &dyn Fn(f64) -> String,
+    ) -> Markup {
         let event = |milestone, name| Some((self.outcome.snapshot(milestone)?.seconds, name));
         let loaded = event(Milestone::Loaded, "ends");
         let marks = super::chart::linear(self.points.end()).into_iter().filter(|&at| at <= self.points.end());
@@ -80,7 +90,11 @@ impl View<'_> {
             class,
             values: self.points.each(|point| Some(point.count(name))),
         });
-        let caption = if self.outcome.open { "What was done each second" } else { "What was done each second, as fast as it went" };
+        let caption = if self.outcome.open {
+            "What was done each second"
+        } else {
+            "What was done each second, as fast as it went"
+        };
         self.over_time("Rate", caption, series.collect(), Scale::Linear, &|value| format!("{}/s", short(value)))
     }
 
@@ -131,17 +145,25 @@ impl View<'_> {
             (fsyncs > 0.0).then(|| entries / fsyncs)
         });
         let series = vec![Series { name: "messages".to_owned(), class: "c1", values }];
-        self.over_time("Messages per sync", "How many messages became safe with one wait for the disk", series, Scale::Linear, &short)
+        self.over_time(
+            "Messages per sync",
+            "How many messages became safe with one wait for the disk",
+            series,
+            Scale::Linear,
+            &short,
+        )
     }
 
     fn trouble(&self) -> Markup {
-        let seen = TROUBLE.into_iter().filter(|name| self.outcome.count(name) > 0);
+        let seen = count::TROUBLE.into_iter().filter(|name| self.outcome.count(name) > 0);
         let series = seen.zip(COLORS).map(|(name, class)| Series {
             name: name.to_owned(),
             class,
             values: self.points.each(|point| Some(point.count(name))),
         });
-        self.over_time("Errors", "What went wrong each second", series.collect(), Scale::Linear, &|value| format!("{}/s", short(value)))
+        self.over_time("Errors", "What went wrong each second", series.collect(), Scale::Linear, &|value| {
+            format!("{}/s", short(value))
+        })
     }
 }
 
