@@ -139,7 +139,7 @@ pub(super) async fn run(context: Arc<Context>, storm: Storm) -> anyhow::Result<(
     let address =
         if storm.survivor_address.is_empty() { &context.plan.target.address } else { &storm.survivor_address };
     let elsewhere = Target { address: address.clone(), ..context.plan.target.clone() };
-    let pens = context.connect_all(survivors, elsewhere.dialer(limits)?).await?;
+    let pens = context.connect_all(survivors, elsewhere.dialer(limits, context.authorities.as_deref())?).await?;
     let small = Limits { event_queue: 16, max_pending: 8, ..Limits::default() };
     let clients = context.connect_all(cut, context.dialer(small)?).await?;
 
