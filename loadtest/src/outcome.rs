@@ -109,13 +109,14 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) fn new(
-        plan: Plan,
+        mut plan: Plan,
         started_at_ms: u64,
         snapshots: Vec<Snapshot>,
         timeline: Vec<Tick>,
         parts: Vec<Part>,
         stopped: bool,
     ) -> Self {
+        plan.scenario.forget_secrets();
         let (mut counts, mut histograms) = (BTreeMap::<_, u64>::new(), BTreeMap::<_, Latencies>::new());
         for tick in &timeline {
             for (name, count) in &tick.counts {
@@ -257,6 +258,10 @@ impl Outcome {
         match self.count(count::CONNECT_FAILED) {
             0 => {}
             failed => failures.push(format!("{failed} connections could not be made")),
+        }
+        match self.count(count::NOT_BACK) {
+            0 => {}
+            away => failures.push(format!("{away} users did not have everything in time")),
         }
         if self.count(count::CONNECTED) + self.count(count::REQUESTS) == 0 {
             failures.push("nothing was done".to_owned());

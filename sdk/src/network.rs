@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -61,6 +62,8 @@ struct Inner {
     endpoints: Mutex<[Option<Endpoint>; 2]>,
     /// When TLS last beat QUIC.
     tls_won: Mutex<Option<Instant>>,
+    /// Bytes of frames.
+    received: AtomicU64,
 }
 
 impl Network {
@@ -76,8 +79,19 @@ impl Network {
         let quic = QuicClientConfig::try_from(tls.clone()).map_err(|error| Error::Options(error.to_string()))?;
         let mut quic = quinn::ClientConfig::new(Arc::new(quic));
         quic.transport_config(Arc::new(transport_config()));
-        let inner = Inner { tls: Arc::new(tls), quic, source, endpoints: Mutex::default(), tls_won: Mutex::default() };
+        let (endpoints, tls_won, received) = Default::default();
+        let inner = Inner { tls: Arc::new(tls), quic, source, endpoints, tls_won, received };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Bytes that all clients of this network have received so far, without what encryption adds.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.inner.received.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_received(&self, bytes: usize) {
+        self.inner.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn tls_config(&self) -> Arc<ClientConfig> {

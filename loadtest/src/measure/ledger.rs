@@ -105,6 +105,11 @@ impl Stream {
         lines.place(number, seq);
     }
 
+    /// Messages acknowledged so far.
+    pub(crate) fn acked(&self) -> u64 {
+        self.lines.lock().acked.count()
+    }
+
     pub(crate) fn refuse(&self, number: u64) {
         self.lines.lock().refused.set(number);
     }

@@ -10,10 +10,16 @@ pub mod timing {
     pub const DELIVERY: &str = "delivery";
     /// Until the last of a group's readers had a message.
     pub const ROOM: &str = "room";
-    /// From a login until everything missed was there.
+    /// From a login, or from the loss of a connection, until everything missed was there.
     pub const SYNC: &str = "sync";
     /// From the loss of a connection until the session was open again.
     pub const OUTAGE: &str = "outage";
+    /// From the beginning of a storm until a session had everything again: the largest is when all had.
+    pub const BACK: &str = "back";
+    /// As [`ACK`], from the beginning of a storm until everybody is back.
+    pub const STORM_ACK: &str = "ack in storm";
+    /// As [`DELIVERY`], to someone who was away when the message was sent.
+    pub const AWAY: &str = "away";
     /// A REST call; open model: from the time it was due.
     pub const REQUEST: &str = "request";
     /// As delivery, of readers that stop now and then on purpose.
@@ -52,6 +58,14 @@ pub mod count {
     pub const NOTICES: &str = "notices";
     /// What came that is no message: receipts, presence, somebody is writing.
     pub const HINTS: &str = "hints";
+    /// Sessions that were cut.
+    pub const CUT: &str = "cut";
+    /// Sessions that were cut, or users who were away, and did not have everything in time.
+    pub const NOT_BACK: &str = "not back";
+    /// Messages that users who were away were owed when they woke up, each counted once for every such user.
+    pub const OWED: &str = "owed";
+    /// Bytes that they received from then on until all had everything.
+    pub const WAKE_BYTES: &str = "wake bytes";
     /// REST calls answered.
     pub const REQUESTS: &str = "requests";
     /// REST calls answered with an error, or not at all.

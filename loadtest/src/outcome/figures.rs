@@ -18,6 +18,7 @@ impl Outcome {
         self.costs_of_connections(&mut figures);
         self.costs_of_load(&mut figures);
         self.commits(&mut figures);
+        figures.extend(crate::scenario::figures(self));
         self.figures.extend(figures.into_iter().filter(|(_, value)| value.is_finite()));
     }
 

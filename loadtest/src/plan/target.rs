@@ -246,6 +246,11 @@ impl Dialer {
         Options { device_id: format!("loadtest-{}-{number}", user.id), platform, ..self.options(user) }
     }
 
+    /// Bytes that its clients have received so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.networks.iter().map(Network::received).sum()
+    }
+
     /// Options for the next client.
     pub(crate) fn options(&mut self, user: &User) -> Options {
         let network = self.networks[self.next % self.networks.len()].clone();

@@ -89,10 +89,11 @@ struct Lead {
 }
 
 impl Lead {
-    async fn start(plan: Plan, mut workers: Vec<Worker>) -> anyhow::Result<Self> {
+    async fn start(mut plan: Plan, mut workers: Vec<Worker>) -> anyhow::Result<Self> {
         if workers.is_empty() {
             bail!("no worker to run the plan");
         }
+        plan.scenario.complete(&mut plan.load)?;
         let users = credentials::read(&plan.target.credentials, plan.scenario.users())?;
         let authorities = plan.target.authorities()?;
         let clocks = clocks(&mut workers).await?;
@@ -195,12 +196,17 @@ impl Lead {
     fn go_on(&mut self, show: &mut dyn Show) -> anyhow::Result<()> {
         let all = self.workers.iter().map(|worker| worker.reached).min().unwrap_or(Milestone::Settled);
         let before = std::mem::replace(&mut self.reached, all);
-        for milestone in Milestone::ALL.into_iter().filter(|&next| next > before && next <= all) {
+        // Only one that is waited at begins something, and most runs have nothing to begin there.
+        let is_met = |next: Milestone| next > before && next <= all && (next != Milestone::Strike || next == all);
+        for milestone in Milestone::ALL.into_iter().filter(|&next| is_met(next)) {
             // What comes next begins a little later, when all can have heard of it.
             self.snapshot(milestone, Instant::now() + self.notice);
             show.milestone(milestone, self.started.elapsed());
             let at_us = wall::now_us() + u64::try_from(self.notice.as_micros())?;
             self.tell_all(|worker| ToWorker::Go { milestone, at_us: worker.clock.there(at_us) })?;
+            if milestone == Milestone::Strike {
+                self.plan.scenario.strike(self.notice)?;
+            }
         }
         Ok(())
     }

@@ -135,7 +135,7 @@ mod tests {
             tokio::spawn(async move { lead(reading(here_read, LONGEST), writing(here_write), to_send, &heard).await });
         let following = tokio::spawn(follow(reading(there_read, LONGEST), writing(there_write), passed_on, told));
 
-        let users = vec![User { id: 1, token: "secret".into() }; 100];
+        let users = vec![User { uid: "load1".into(), id: 1, token: "secret".into() }; 100];
         let assignment =
             Assignment { plan: plan(), users, authorities: Some(vec![0, 255]), begin_us: u64::MAX, run: 4 };
         let sent = [

@@ -21,6 +21,9 @@ pub enum Milestone {
     Start,
     /// Everybody is logged in and has what was missed; what logging in left behind was put away.
     Connected,
+    /// What the scenario does to the server from outside happens now, at the coordinator's
+    /// ([`Scenario::strike`](crate::scenario::Scenario::strike)).
+    Strike,
     /// The load is over: sent and acknowledged, or held as long as was asked.
     Loaded,
     /// What was under way has arrived, or is given up.
@@ -29,7 +32,7 @@ pub enum Milestone {
 
 impl Milestone {
     /// All, in the order in which they are reached.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Connected, Self::Loaded, Self::Settled];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Connected, Self::Strike, Self::Loaded, Self::Settled];
 }
 
 /// To a worker.

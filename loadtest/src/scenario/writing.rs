@@ -17,7 +17,7 @@ use crate::measure::latency::Recorder;
 use crate::measure::ledger::Stream;
 use crate::measure::mark::Mark;
 use crate::measure::names::{count, timing};
-use crate::plan::schedule::{self, Due};
+use crate::plan::schedule::{self, Due, Load};
 use crate::run::context::{Context, GRACE};
 use crate::run::message::Milestone;
 
@@ -61,6 +61,20 @@ impl Writer {
             acked: meters.count(count::ACKED),
             refused: meters.count(count::REFUSED),
             context: Arc::clone(context),
+        }
+    }
+
+    /// The same pen, whose acks are timed under another name.
+    pub(crate) fn timed_as(&self, name: &str) -> Self {
+        Self {
+            context: Arc::clone(&self.context),
+            client: RwLock::new(self.client.read().clone()),
+            stream: Arc::clone(&self.stream),
+            ack: self.context.meters.timing(name),
+            sent: Arc::clone(&self.sent),
+            acked: Arc::clone(&self.acked),
+            refused: Arc::clone(&self.refused),
+            ..*self
         }
     }
 
@@ -137,41 +151,58 @@ async fn on_schedule<A: Act>(actor: Arc<A>, mut due: mpsc::Receiver<Due>, window
 /// Has all of them act as the plan's load says, until it is over and everything begun has ended.
 pub(crate) async fn write<A: Act>(context: &Arc<Context>, actors: &[Arc<A>]) -> anyhow::Result<()> {
     let load = context.plan.load.clone();
-    let window = load.window();
-    let mut tasks = JoinSet::new();
     if load.is_open() {
-        let lag = context.meters.timing(timing::LAG);
-        let mut queues = Vec::with_capacity(actors.len());
-        for actor in actors {
-            let (queue, due) = mpsc::channel(window);
-            queues.push(queue);
-            tasks.spawn(on_schedule(Arc::clone(actor), due, window, Arc::clone(&lag)));
-        }
         let stop = context.stop.clone();
-        let start = Instant::now();
-        let pacer = tokio::task::spawn_blocking(move || schedule::pace(&queues, &load, start, || *stop.borrow()));
-        let dropped = pacer.await?;
-        context.meters.count(count::NOT_SENT).fetch_add(dropped, Ordering::Relaxed);
-    } else {
-        let until = Instant::now() + load.length();
-        for actor in actors {
-            for _ in 0..window {
-                let (context, actor) = (Arc::clone(context), Arc::clone(actor));
-                tasks.spawn(async move {
-                    let mut now = Instant::now();
-                    while now < until && !context.stopped() {
-                        actor.act(now).await;
-                        now = Instant::now();
-                    }
-                });
-            }
-        }
-        context.sleep(load.length()).await;
+        return pace(context, actors, load, move || *stop.borrow()).await;
     }
+    let mut tasks = JoinSet::new();
+    let until = Instant::now() + load.length();
+    for actor in actors {
+        for _ in 0..load.window() {
+            let (context, actor) = (Arc::clone(context), Arc::clone(actor));
+            tasks.spawn(async move {
+                let mut now = Instant::now();
+                while now < until && !context.stopped() {
+                    actor.act(now).await;
+                    now = Instant::now();
+                }
+            });
+        }
+    }
+    context.sleep(load.length()).await;
+    finish(tasks).await;
+    Ok(())
+}
+
+/// Has them act in turn whenever an open load makes something due, until that is over or `stopped`, and everything begun has ended.
+pub(crate) async fn pace<A: Act>(
+    context: &Arc<Context>,
+    actors: &[Arc<A>],
+    load: Load,
+    stopped: impl Fn() -> bool + Send + 'static,
+) -> anyhow::Result<()> {
+    let window = load.window();
+    let lag = context.meters.timing(timing::LAG);
+    let mut tasks = JoinSet::new();
+    let mut queues = Vec::with_capacity(actors.len());
+    for actor in actors {
+        let (queue, due) = mpsc::channel(window);
+        queues.push(queue);
+        tasks.spawn(on_schedule(Arc::clone(actor), due, window, Arc::clone(&lag)));
+    }
+    let start = Instant::now();
+    let pacer = tokio::task::spawn_blocking(move || schedule::pace(&queues, &load, start, stopped));
+    let dropped = pacer.await?;
+    context.meters.count(count::NOT_SENT).fetch_add(dropped, Ordering::Relaxed);
+    finish(tasks).await;
+    Ok(())
+}
+
+/// Waits until everything begun has ended.
+async fn finish(mut tasks: JoinSet<()>) {
     let all = async { while tasks.join_next().await.is_some() {} };
     // Whoever is still waiting then is counted as unknown.
     let _ = tokio::time::timeout(GRACE, all).await;
-    Ok(())
 }
 
 /// The course of a run once everybody is logged in: the load, then what it owes its readers.
@@ -194,6 +225,12 @@ pub(crate) async fn conduct_until<A: Act>(
     write(context, actors).await?;
     context.reach(Milestone::Loaded).await;
     over();
+    settle(context, readers).await;
+    Ok(())
+}
+
+/// Waits until readers have what they are owed.
+pub(crate) async fn settle(context: &Context, readers: &[Arc<Reader>]) {
     if !context.books.settled() {
         for reader in readers {
             reader.wake().await;
@@ -201,5 +238,4 @@ pub(crate) async fn conduct_until<A: Act>(
     }
     context.settle().await;
     context.reach(Milestone::Settled).await;
-    Ok(())
 }

@@ -178,6 +178,7 @@ impl History {
                 };
                 (done, format!("{:.0} %, {left}{stage}", 100.0 * done))
             }
+            Milestone::Strike => (1.0, "until everybody is back".to_owned()),
             Milestone::Loaded => (1.0, "waiting for what is under way".to_owned()),
             Milestone::Settled => (1.0, "done".to_owned()),
         };

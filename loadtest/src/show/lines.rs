@@ -68,6 +68,7 @@ impl<W: Write + Send> Show for Lines<W> {
         let told = match milestone {
             Milestone::Start => return,
             Milestone::Connected => "everybody is connected",
+            Milestone::Strike => "the storm begins",
             Milestone::Loaded => "the load is over",
             Milestone::Settled => "everything has arrived, or is given up",
         };

@@ -55,6 +55,7 @@ impl Show for Prometheus {
         let number = match milestone {
             Milestone::Start => 0.0,
             Milestone::Connected => 1.0,
+            Milestone::Strike => 1.5,
             Milestone::Loaded => 2.0,
             Milestone::Settled => 3.0,
         };
