@@ -14,6 +14,7 @@ mod full_disk;
 mod harness;
 mod lifecycle;
 mod load_fleet;
+mod load;
 mod order;
 mod phones;
 mod push;
