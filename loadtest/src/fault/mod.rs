@@ -19,10 +19,12 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 
-use tamper::{Counter, Tamper};
+use tamper::{Counter, Passed, Tamper};
 
 /// Longest frame that either side may send, bytes.
 const MAX_FRAME: usize = 16 << 20;
+/// Bytes read at once.
+const READ: usize = 16 << 10;
 /// How long a message is held back that waits for the next one to change places with.
 const HELD: Duration = Duration::from_millis(300);
 
@@ -102,8 +104,8 @@ async fn connection(client: TcpStream, server: TcpStream, tamper: Tamper) {
             let mut tamper = tamper.lock().await;
             for frame in frames {
                 match tamper.up(frame) {
-                    Ok(frame) => frame::encode(&frame, &mut onward),
-                    Err(answer) => frame::encode(&answer, &mut back),
+                    Passed::Onward(frame) => frame::encode(&frame, &mut onward),
+                    Passed::Back(answer) => frame::encode(&answer, &mut back),
                 }
             }
             drop(tamper);
@@ -141,18 +143,18 @@ async fn connection(client: TcpStream, server: TcpStream, tamper: Tamper) {
 /// Cuts what one side says into frames.
 struct Reader {
     bytes: OwnedReadHalf,
+    buffer: Vec<u8>,
     decoder: Decoder,
 }
 
 impl Reader {
     fn new(bytes: OwnedReadHalf) -> Self {
-        Self { bytes, decoder: Decoder::new(MAX_FRAME) }
+        Self { bytes, buffer: vec![0; READ], decoder: Decoder::new(MAX_FRAME) }
     }
 
     /// The next frames, at least one; none when nothing comes in time; `None` at the end, or when it is no frame.
     async fn read(&mut self, time: Option<Duration>) -> Option<Vec<Frame>> {
         let deadline = time.map(|time| tokio::time::Instant::now() + time);
-        let mut buffer = [0; 16 * 1024];
         loop {
             let mut frames = Vec::new();
             while let Some(frame) = self.decoder.next_message().ok()? {
@@ -161,7 +163,7 @@ impl Reader {
             if !frames.is_empty() {
                 return Some(frames);
             }
-            let read = self.bytes.read(&mut buffer);
+            let read = self.bytes.read(&mut self.buffer);
             let read = match deadline {
                 Some(deadline) => match tokio::time::timeout_at(deadline, read).await {
                     Ok(read) => read,
@@ -171,7 +173,7 @@ impl Reader {
             };
             match read {
                 Ok(0) | Err(_) => return None,
-                Ok(read) => self.decoder.feed(&buffer[..read]),
+                Ok(read) => self.decoder.feed(&self.buffer[..read]),
             }
         }
     }

@@ -31,6 +31,15 @@ impl Counter {
     }
 }
 
+/// Where a frame of the client's goes.
+#[derive(Debug, PartialEq)]
+pub(super) enum Passed {
+    /// On to the server.
+    Onward(Frame),
+    /// Back to the client, as if the server had answered.
+    Back(Frame),
+}
+
 /// One connection's state.
 #[derive(Debug)]
 pub(super) struct Tamper {
@@ -51,16 +60,14 @@ impl Tamper {
         Self { fault, counter, texts: HashMap::new(), places: HashMap::new(), ghosts: HashSet::new(), held: None }
     }
 
-    /// A frame of the client's: what goes on to the server, or the answer that it gets instead.
-    #[expect(clippy::result_large_err, reason = "neither is an error: both are frames")]
-    pub(super) fn up(&mut self, frame: Frame) -> Result<Frame, Frame> {
-        let Some(Body::Send(send)) = &frame.body else { return Ok(frame) };
+    /// A frame of the client's.
+    pub(super) fn up(&mut self, frame: Frame) -> Passed {
+        let Some(Body::Send(send)) = &frame.body else { return Passed::Onward(frame) };
         match self.fault {
             Fault::AckBeforeCommit => {
-                let Some(last) = self.places.get(&name(send.conversation.as_ref())) else { return Ok(frame) };
-                if !self.counter.hits() {
-                    return Ok(frame);
-                }
+                // Until a place is known, none can be made up.
+                let last = self.places.get(&name(send.conversation.as_ref()));
+                let Some(last) = last.filter(|_| self.counter.hits()) else { return Passed::Onward(frame) };
                 let ack = SendAck {
                     client_msg_id: send.client_msg_id.clone(),
                     // A message that is not stored has none.
@@ -69,16 +76,14 @@ impl Tamper {
                     time: last.time + 1,
                     ..last.clone()
                 };
-                Err(Frame { id: frame.id, body: Some(Body::SendAck(ack)) })
+                return Passed::Back(Frame { id: frame.id, body: Some(Body::SendAck(ack)) });
             }
-            Fault::Ghost => {
-                if self.counter.hits() {
-                    self.ghosts.insert(frame.id);
-                }
-                Ok(frame)
+            Fault::Ghost if self.counter.hits() => {
+                self.ghosts.insert(frame.id);
             }
-            _ => Ok(frame),
+            _ => {}
         }
+        Passed::Onward(frame)
     }
 
     /// A frame of the server's: what goes on to the client.
@@ -173,7 +178,7 @@ fn name(conversation: Option<&ConversationId>) -> Vec<u8> {
 
 fn text_of(delivery: &mut Delivery) -> Option<&mut String> {
     match delivery.entry.as_mut()?.body.as_mut()? {
-        entry::Body::Message(Content { kind: Some(Kind::Text(Text { text, .. })), .. }) => Some(text),
+        entry::Body::Message(Content { kind: Some(Kind::Text(Text { text })), .. }) => Some(text),
         _ => None,
     }
 }
@@ -197,8 +202,7 @@ mod tests {
     }
 
     fn push(seq: u64) -> Frame {
-        let content =
-            Content { kind: Some(Kind::Text(Text { text: text(seq), ..Text::default() })), ..Content::default() };
+        let content = Content { kind: Some(Kind::Text(Text { text: text(seq) })), ..Content::default() };
         let entry = proto::entry::Entry { seq, body: Some(entry::Body::Message(content)), ..Default::default() };
         let delivery = Delivery { conversation: conversation(), entry: Some(entry), ..Delivery::default() };
         pushed(Push { deliveries: vec![delivery] })
@@ -255,11 +259,12 @@ mod tests {
         };
         let one = || Arc::new(Counter::new(1));
         let mut before = Tamper::new(Fault::AckBeforeCommit, one());
-        assert_eq!(before.up(send(1)), Ok(send(1)), "no place is known yet");
+        assert_eq!(before.up(send(1)), Passed::Onward(send(1)), "no place is known yet");
         before.down(ack(1, 7));
-        assert_eq!(seq(&before.up(send(2)).unwrap_err()), 8);
+        let Passed::Back(answer) = before.up(send(2)) else { panic!("passed on") };
+        assert_eq!((answer.id, seq(&answer)), (2, 8));
         let mut ghost = Tamper::new(Fault::Ghost, one());
-        assert_eq!(ghost.up(send(1)), Ok(send(1)));
+        assert_eq!(ghost.up(send(1)), Passed::Onward(send(1)));
         assert!(matches!(&ghost.down(ack(1, 7))[..], [Frame { id: 1, body: Some(Body::Error(_)) }]));
         let mut moved = Tamper::new(Fault::Misplace, one());
         assert_eq!(seq(&moved.down(ack(1, 7))[0]), 8);
