@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use linnet_loadtest::outcome::Outcome;
 use linnet_loadtest::plan::Plan;
 use linnet_loadtest::run::coordinator::{self, Worker};
-use linnet_loadtest::show::Silent;
+use linnet_loadtest::show::Shows;
 
 use crate::harness::{Role, Server, Site};
 
@@ -44,6 +44,8 @@ impl Stage {
         let pid = self.server.ready.pid;
         let text = format!("[target]\ncredentials = {credentials:?}\nserver_pid = [{pid}]\n{target}\n{plan}");
         let plan = Plan::parse(&text).expect("a plan");
-        coordinator::run(plan, vec![Worker::local()], &mut Silent, std::future::pending()).await.expect("a run")
+        coordinator::run(plan, vec![Worker::local()], &mut Shows::default(), std::future::pending())
+            .await
+            .expect("a run")
     }
 }
