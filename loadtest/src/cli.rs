@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
+use crate::fault::{self, Faulty};
 use crate::measure::process;
 use crate::plan::Plan;
 use crate::plan::schedule::Load;
@@ -55,6 +56,8 @@ enum Command {
     /// Is a process of the generator. Only a coordinator or an agent starts it.
     #[command(hide = true)]
     Worker,
+    /// Relays connections to a gateway and breaks promises on the way, to prove that a run notices.
+    Faulty(Faulty),
 }
 
 /// A plan made of flags: the scenario's name and options, and with each of them the same options for where, how much, and what for.
@@ -149,6 +152,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
             runtime.shutdown_background();
             return served.map(|()| true);
         }
+        Command::Faulty(faulty) => return runtime.block_on(fault::run(faulty)).map(|()| true),
     };
     let outcome = runtime.block_on(async {
         let workers = fleet.gather(&plan, threads).await?;

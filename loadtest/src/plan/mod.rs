@@ -108,6 +108,23 @@ mod tests {
     }
 
     #[test]
+    fn every_plan_that_is_shipped_reads_and_names_enough_users() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+        let mut scenarios = Vec::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let plan = Plan::parse(&text).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
+            assert_eq!(path.file_stem().unwrap(), plan.scenario.name());
+            // The command at its top makes the users.
+            let made = text.split_once("--count ").and_then(|(_, rest)| rest.split_whitespace().next()).unwrap();
+            assert!(made.parse::<usize>().unwrap() >= plan.scenario.users(), "{}", path.display());
+            scenarios.push(plan.scenario.name());
+        }
+        assert!(scenarios.len() > 5, "{scenarios:?}");
+    }
+
+    #[test]
     fn a_key_that_nobody_knows_is_named() {
         let error =
             format!("{:#}", Plan::parse("[target]\ncredentials = \"x\"\n[scenario.peer]\npears = 1").unwrap_err());

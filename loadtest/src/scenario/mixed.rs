@@ -70,7 +70,7 @@ impl Mixed {
 
 pub(super) async fn run(context: Arc<Context>, mixed: Mixed) -> anyhow::Result<()> {
     let mixed = Mixed { people: context.users.len(), ..mixed };
-    if mixed.people < 2 {
+    if mixed.people == 1 {
         bail!("a chat app needs two people in each process");
     }
     let mut dialer = context.dialer(writing::limits(&context))?;
@@ -94,8 +94,10 @@ pub(super) async fn run(context: Arc<Context>, mixed: Mixed) -> anyhow::Result<(
     let direct: Vec<usize> = pens.iter().map(Vec::len).collect();
     for number in 0..mixed.groups {
         let circle: Vec<usize> = mixed.circle(number).collect();
-        let others: Vec<User> = circle[1..].iter().map(|&member| context.users[member].clone()).collect();
-        let made = group::make(&clients[circle[0]], GroupKind::default(), &others).await;
+        // A process may have no part in it.
+        let Some((&owner, others)) = circle.split_first() else { break };
+        let others: Vec<User> = others.iter().map(|&member| context.users[member].clone()).collect();
+        let made = group::make(&clients[owner], GroupKind::default(), &others).await;
         let conversation = made.context("a group cannot be made")?;
         for &from in &circle {
             let writer = Writer::new(&context, clients[from].clone(), conversation, mixed.payload, false);

@@ -13,6 +13,7 @@ mod docs;
 mod full_disk;
 mod harness;
 mod lifecycle;
+mod load;
 mod load_away;
 mod load_fleet;
 mod load_rest;
