@@ -12,7 +12,7 @@ MESSAGES ?= 200000
 ARGS ?=
 ENV := source scripts/env.sh &&
 
-.PHONY: help run build cluster chat test check lint fmt docs chaos crash bench bench-rest fuzz fuzz-rest setup setup-test
+.PHONY: help run build cluster chat test check lint fmt docs chaos crash bench bench-limits bench-rest fuzz fuzz-rest setup setup-test
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-rest: build ## Measure the REST service with wrk, beside a bare hyper serv
 	@scripts/setup.sh bench-rest
 	$(ENV) cargo build --quiet --release --package linnet-benches --example hello
 	benches/rest.sh
+
+bench-limits: setup-test ## Write anew what the hot paths may cost in `make test`: benches/limits.toml.
+	$(ENV) cargo test --quiet --package linnet-benches --test gate -- --ignored --nocapture write_limits
 
 fmt: ## Format the code.
 	cargo fmt --all

@@ -43,6 +43,7 @@ test)
     need redis-server redis-server
     need redis-cli redis-tools
     need strace strace
+    need valgrind valgrind
     ;;
 chaos)
     need nft nftables

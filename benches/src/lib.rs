@@ -5,6 +5,7 @@
 pub mod frames;
 pub mod rows;
 pub mod sessions;
+pub mod world;
 
 /// Bytes of a typical chat message's text.
 pub const TEXT_BYTES: usize = 200;
