@@ -4,6 +4,7 @@
 
 pub mod frames;
 pub mod rows;
+pub mod services;
 pub mod sessions;
 pub mod world;
 

@@ -18,14 +18,19 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::frames;
+use crate::services::{CONVERSATIONS, MESSAGES};
 
 /// The rules of pace are not what is measured.
 const UNLIMITED: Rate = Rate { per_second: 0, burst: 0 };
 
 /// The server side.
 pub struct World {
-    runtime: Runtime,
-    domain: Domain,
+    /// The one thread.
+    pub runtime: Runtime,
+    /// Everything that the gateway serves.
+    pub domain: Domain,
+    /// The app's own id.
+    pub app: String,
     server: Caller,
     address: SocketAddr,
     _gateway: Gateway,
@@ -36,7 +41,8 @@ pub struct World {
 pub struct User {
     /// Who.
     pub id: UserId,
-    token: String,
+    /// What the user shows.
+    pub token: String,
 }
 
 impl World {
@@ -55,16 +61,16 @@ impl World {
         let hub = Hub::new(config);
         let outlet = Outlet::Here(hub.clone());
         let store = storage::Store::memory(clock.clone());
-        let (domain, server, gateway) = runtime.block_on(async {
+        let (domain, app, server, gateway) = runtime.block_on(async {
             let domain =
                 Domain::open(store, clock.clone(), outlet, domain::Config::default()).await.expect("memory opens");
             let app = domain.apps.create(domain::apps::NewApp::default()).await.expect("memory takes an app").app;
             let server = domain.apps.operator(AppNumber(app.number)).await.expect("the app is there");
             let gateway = Gateway::start(domain.clone(), hub, clock, None).await.expect("a port is free");
-            (domain, server, gateway)
+            (domain, app.id, server, gateway)
         });
         let address = gateway.addresses().tcp.expect("TCP is on");
-        Self { runtime, domain, server, address, _gateway: gateway }
+        Self { runtime, domain, app, server, address, _gateway: gateway }
     }
 
     /// So many users with a token each.
@@ -98,13 +104,33 @@ impl World {
         ConversationId::Group(GroupId(made.expect("memory takes a group").id))
     }
 
+    /// The user, as the domain knows callers.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    #[must_use]
+    pub fn caller(&self, user: &User) -> Caller {
+        self.runtime.block_on(self.domain.tokens.act_as(&self.server, user.id)).expect("the user is there")
+    }
+
+    /// A user who has something to synchronise.
+    #[must_use]
+    pub fn well_known(&self) -> Caller {
+        let mut users = self.users(1 + CONVERSATIONS);
+        let user = users.swap_remove(0);
+        for other in &users {
+            self.submit(other, &user, MESSAGES);
+        }
+        self.caller(&user)
+    }
+
     /// Sends `count` messages from one user to another through the domain, one after the other, each waited for.
     ///
     /// # Panics
     /// If one is refused.
     pub fn submit(&self, from: &User, to: &User, count: usize) {
+        let caller = self.caller(from);
         self.runtime.block_on(async {
-            let caller = self.domain.tokens.act_as(&self.server, from.id).await.expect("the user is there");
             for number in 0..count {
                 let message = Outgoing {
                     conversation: ConversationId::direct(from.id, to.id),

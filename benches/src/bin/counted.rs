@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use domain::ConversationId;
-use workloads::frames;
 use workloads::sessions::{Stepper, caller};
 use workloads::world::{Phone, User, World};
+use workloads::{frames, services};
 
 /// Sessions that a group's message goes to.
 const ROOM: usize = 100;
@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         "encode" => encode(times),
         "session" => session(times),
         "submit" => submit(times),
+        "sync" => sync(times),
+        "request" => request(times),
         "message" => message(times),
         "fanout" => fanout(times),
         "login" => login(times),
@@ -85,6 +87,30 @@ fn submit(times: usize) {
     let users = world.users(2);
     world.submit(&users[0], &users[1], 10);
     report(|| world.submit(&users[0], &users[1], times));
+}
+
+/// A synchronisation of a device that has nothing yet.
+fn sync(times: usize) {
+    let world = World::start();
+    let caller = world.well_known();
+    let all = (services::CONVERSATIONS, services::CONVERSATIONS * services::MESSAGES);
+    report(|| {
+        for _ in 0..times {
+            assert_eq!(world.runtime.block_on(services::sync(&world.domain, &caller)), all, "everything is answered");
+        }
+    });
+}
+
+/// A read over HTTP, from the request to the answer's body.
+fn request(times: usize) {
+    let world = World::start();
+    let user = world.users(1).remove(0);
+    let router = services::rest(&world.domain);
+    report(|| {
+        for _ in 0..times {
+            black_box(world.runtime.block_on(services::profile(&router, &world.app, &user.token)));
+        }
+    });
 }
 
 /// A message from one phone to another: sent, stored, acked, pushed, confirmed.

@@ -9,7 +9,7 @@ mod measure;
 use limits::Limits;
 
 /// What is guarded; what each does, `src/bin/counted.rs` says.
-const PATHS: [&str; 7] = ["decode", "encode", "session", "submit", "message", "fanout", "login"];
+const PATHS: [&str; 9] = ["decode", "encode", "session", "submit", "sync", "request", "message", "fanout", "login"];
 
 fn check(path: &str) {
     let limits = Limits::read();
@@ -40,6 +40,16 @@ fn a_message_through_the_session() {
 #[test]
 fn a_message_through_the_domain() {
     check("submit");
+}
+
+#[test]
+fn a_synchronisation() {
+    check("sync");
+}
+
+#[test]
+fn a_read_over_http() {
+    check("request");
 }
 
 #[test]
