@@ -62,7 +62,7 @@ bench-rest)
     need wrk wrk
     ;;
 peers)
-    need curl curl
+    need openssl openssl
     need wrk wrk
     PATH="$PATH:/usr/sbin" need mosquitto mosquitto
     ;;

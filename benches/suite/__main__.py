@@ -75,6 +75,9 @@ def run(chosen, store, arguments):
         seconds = time.monotonic() - start
         store.keep(number, step.name, seconds, command, outcome)
         print(results.summary(outcome), f"({seconds:.0f} s)", flush=True)
+    failed = sorted({document["step"] for document in store.all() if "failed" in document["outcome"]})
+    if failed:
+        print(f"failed, to be measured again with FORCE=1 ONLY={','.join(failed)}")
     return True
 
 

@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
 CACHE = pathlib.Path(os.environ.get("LINNET_CACHE", pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "linnet"))
 PATIENCE = 30  # seconds until a server has to listen
+USERS = 15_050  # of Linnet, in every step: as many as the largest one needs
 
 
 class Server:
@@ -29,7 +30,7 @@ class Server:
         self.log = None
 
     def __enter__(self):
-        self.clear()
+        self.clear(begins=True)
         self.work.mkdir(parents=True, exist_ok=True)
         try:
             self.prepare()
@@ -53,9 +54,9 @@ class Server:
             self.log.close()
         self.clear()
 
-    def clear(self):
-        """Removes the folder, unless the next step goes on with it."""
-        if self.options.get("keep"):
+    def clear(self, begins=False):
+        """Removes the folder, unless the next step goes on with it, or it is to be made anew."""
+        if self.options.get("keep") and not (begins and self.options.get("bare")):
             (self.work / "ready").unlink(missing_ok=True)
         else:
             shutil.rmtree(self.work, ignore_errors=True)
@@ -76,12 +77,17 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            if self.listens():
                 return
-            except OSError:
-                time.sleep(0.05)
+            time.sleep(0.05)
         raise RuntimeError(f"{type(self).__name__} does not listen: {self.tail()}")
+
+    def listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except OSError:
+            return False
 
     def tail(self):
         return (self.work / "log").read_text(errors="replace")[-2000:]
@@ -102,14 +108,19 @@ class Server:
         """The generator for everything but Linnet."""
         command = [RELEASE / "peers", "--protocol", self.protocol, "--address", f"127.0.0.1:{self.port}"]
         command += ["--server-pid", str(self.pid), "--qos", str(self.options.get("qos", 1))]
-        return [*command, *(["--tls"] if self.options.get("tls") else []), *arguments]
+        flags = [f"--{transport}" for transport in ("tls", "quic") if self.options.get(transport)]
+        return [*command, *flags, *arguments]
 
 
 class Floor(Server):
     """Accepts and reads, and nothing else."""
 
     def command(self):
-        return [RELEASE / "floor", "tls" if self.options.get("tls") else "tcp", f"127.0.0.1:{self.port}"]
+        transport = next((name for name in ("tls", "quic") if self.options.get(name)), "tcp")
+        return [RELEASE / "floor", transport, f"127.0.0.1:{self.port}"]
+
+    def listens(self):
+        return "ready" in self.tail()
 
 
 class Hello(Server):
@@ -123,47 +134,57 @@ class Linnet(Server):
     """`linnet serve`, embedded store, every ack behind an fsync. Only the limits of pace are off."""
 
     ack = "fsynced"
-    users = 0
+    protocol = ""
 
     def prepare(self):
         self.data = self.work / "data"
+        self.credentials = self.work / "users.tsv"
+        if not self.options.get("bare") and not self.data.exists():
+            template = people()
+            shutil.copytree(template / "data", self.data)
+            shutil.copy(template / "users.tsv", self.credentials)
 
     def command(self):
         unlimited = ["gateway.frames", "gateway.sends", "gateway.connects"]
         sets = [f"--set={name}.per_second=0" for name in unlimited]
-        binary = os.environ.get("LINNET_BIN", RELEASE / "linnet")
         listen = [f"--{name}=127.0.0.1:0" for name in ("tcp", "tls", "quic", "rest")]
-        return [binary, "serve", "--data-dir", self.data, "--ready-file", self.work / "ready", *listen, *sets]
+        return [linnet(), "serve", "--data-dir", self.data, "--ready-file", self.work / "ready", *listen, *sets]
 
-    def wait_until_ready(self):
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                ready = json.loads((self.work / "ready").read_text())
-                self.addresses = {**ready["gateway"], "rest": ready["rest"]}
-                return
-            except (OSError, ValueError):
-                time.sleep(0.05)
-        raise RuntimeError(f"linnet does not start: {self.tail()}")
+    def listens(self):
+        try:
+            ready = json.loads((self.work / "ready").read_text())
+        except (OSError, ValueError):
+            return False
+        self.addresses = {**ready["gateway"], "rest": ready["rest"]}
+        return True
 
     def admin(self, *arguments):
-        binary = os.environ.get("LINNET_BIN", RELEASE / "linnet")
-        done = subprocess.run([binary, *arguments, "--data-dir", self.data], capture_output=True, text=True)
+        done = subprocess.run([linnet(), *arguments, "--data-dir", self.data], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"linnet {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
-    def credentials(self, count):
-        path = self.work / "users.tsv"
-        if not path.exists():
-            self.admin("user", "create", "--count", str(count), "--prefix", "load", "--credentials", str(path))
-        return path
-
-    def loadtest(self, scenario, users, *arguments, transport="tcp"):
+    def loadtest(self, scenario, *arguments, transport="tcp"):
         """The generator for Linnet."""
         binary = os.environ.get("LOADTEST_BIN", RELEASE / "linnet-loadtest")
-        command = [binary, scenario, "--json", "--credentials", self.credentials(users), "--server-pid", str(self.pid)]
+        command = [binary, scenario, "--json", "--credentials", self.credentials, "--server-pid", str(self.pid)]
         return [*command, "--transport", transport, "--address", self.addresses[transport], "--insecure", *arguments]
+
+
+def linnet():
+    return pathlib.Path(os.environ.get("LINNET_BIN", RELEASE / "linnet")).resolve()
+
+
+def people():
+    """A store with all users who ever log in; made once for a binary, and copied for each step."""
+    folder = ROOT / "target" / "bench" / "people"
+    mark = folder / "made-by"
+    made_by = f"{linnet()} {linnet().stat().st_mtime_ns}"
+    if not mark.exists() or mark.read_text() != made_by:
+        with Linnet(folder, keep=True, bare=True) as server:
+            server.admin("user", "create", "--count", str(USERS), "--prefix", "load", "--credentials", str(server.credentials))
+        mark.write_text(made_by)
+    return folder
 
 
 class Mosquitto(Server):

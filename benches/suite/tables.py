@@ -27,6 +27,7 @@ class Table:
     rows: list  # (label, step)
     columns: list
     better: str = ""  # "more" or "less" of the first column is better: shown as a ratio to Linnet in the same round
+    against: str = ""  # or as a ratio to this step
 
 
 RATE = Column("messages/s, min / median / max", "acked per second", spread=True)
@@ -62,6 +63,7 @@ IDLE = [
     (f"{LINNET}, TLS", "idle-linnet-tls"),
     ("Mosquitto, TLS", "idle-mosquitto-tls"),
     ("NATS, TLS", "idle-nats-tls"),
+    ("floor: quinn, QUIC, small windows", "idle-floor-quic"),
     (f"{LINNET}, QUIC", "idle-linnet-quic"),
 ]
 
@@ -112,6 +114,8 @@ TABLES = [
             Column("server µs/request", "server us per request"),
             Column("p50 / p99, µs", ("request p50", "request p99")),
         ],
+        better="more",
+        against="hello",
     ),
     Table(
         "storm",
@@ -159,13 +163,14 @@ def render(table, store):
     if not shown:
         return "Not measured yet."
     columns = [column for column in table.columns if any(cell(store, step, column) != "–" for _, step in shown)]
-    ratio = [f"× Linnet's ({table.better} is better)"] if table.better else []
+    whose = "the floor's" if table.against else "Linnet's"
+    ratio = [f"× {whose} ({table.better} is better)"] if table.better else []
     lines = ["| " + " | ".join(["", *(column.title for column in columns), *ratio]) + " |"]
     lines.append("|" + "---|" * (1 + len(columns) + len(ratio)))
     for label, step in shown:
         cells = [cell(store, step, column) for column in columns]
         if table.better:
-            cells.append(compare(store, step, family(step, shown), table.columns[0]))
+            cells.append(compare(store, step, table.against or family(step, shown), table.columns[0]))
         lines.append("| " + " | ".join([label, *cells]) + " |")
     return "\n".join(lines)
 
@@ -174,7 +179,7 @@ def family(step, shown):
     """Linnet's row over the same transport."""
     suffix = next((suffix for suffix in ("-tls", "-quic") if step.endswith(suffix)), "")
     fitting = [other for label, other in shown if label.startswith(LINNET)]
-    exact = [other for other in fitting if other.endswith("linnet" + suffix) or other.startswith("rest-")]
+    exact = [other for other in fitting if other.endswith("linnet" + suffix) ]
     return exact[0] if exact else None
 
 
@@ -214,7 +219,7 @@ def about(store):
     rounds = max(document["round"] for document in found)
     load = statistics.median(document["load"] for document in found)
     return (
-        f"{results.machine()}. Commit `{store.commit}`, {first:%Y-%m-%d %H:%M} to {last:%H:%M} UTC, {rounds} rounds, "
+        f"{results.machine()}. Commit `{store.commit}`, {first:%Y-%m-%d %H:%M} to {last:%H:%M} UTC, {rounds} round{'s' if rounds > 1 else ''}, "
         f"everything in turn within each. Load average at the end of a step, median: {load:.1f}."
     )
 

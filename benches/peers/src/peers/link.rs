@@ -1,10 +1,12 @@
 //! One connection: a socket, and a protocol over it.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::BytesMut;
+use quinn::crypto::rustls::QuicClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -34,24 +36,36 @@ pub(crate) struct Link {
 pub(crate) struct Dialer {
     server: Server,
     tls: Option<TlsConnector>,
+    quic: Option<quinn::Endpoint>,
 }
 
 impl Dialer {
     pub(crate) fn new(server: &Server) -> Result<Self> {
         let tls = if server.tls { Some(TlsConnector::from(Arc::new(client_config()?))) } else { None };
-        Ok(Self { server: server.clone(), tls })
+        let quic = if server.quic { Some(client_endpoint()?) } else { None };
+        Ok(Self { server: server.clone(), tls, quic })
+    }
+
+    async fn open(&self) -> Result<Box<dyn Stream>> {
+        if let Some(endpoint) = &self.quic {
+            let connection = endpoint.connect(self.server.address.parse()?, "localhost")?.await?;
+            let (mut send, receive) = connection.open_bi().await?;
+            // The other side hears of the stream only once something comes over it.
+            send.write_all(&[0]).await?;
+            return Ok(Box::new(tokio::io::join(receive, send)));
+        }
+        let socket = TcpStream::connect(&self.server.address).await?;
+        socket.set_nodelay(true)?;
+        Ok(match &self.tls {
+            None => Box::new(socket),
+            Some(connector) => Box::new(connector.connect(ServerName::try_from("localhost")?, socket).await?),
+        })
     }
 
     /// Connects and logs in.
     pub(crate) async fn connect(&self, name: &str) -> Result<Link> {
         let logging_in = async {
-            let socket = TcpStream::connect(&self.server.address).await?;
-            socket.set_nodelay(true)?;
-            let stream: Box<dyn Stream> = match &self.tls {
-                None => Box::new(socket),
-                Some(connector) => Box::new(connector.connect(ServerName::try_from("localhost")?, socket).await?),
-            };
-            let protocol = self.server.protocol();
+            let (stream, protocol) = (self.open().await?, self.server.protocol());
             let mut link = Link { stream, protocol, arrived: BytesMut::new(), out: BytesMut::new() };
             link.protocol.log_in(name, &mut link.out);
             link.ready().await?;
@@ -118,6 +132,14 @@ impl Link {
             }
         }
     }
+}
+
+fn client_endpoint() -> Result<quinn::Endpoint> {
+    let mut crypto = client_config()?;
+    crypto.alpn_protocols = vec![b"bench".to_vec()];
+    let mut endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
+    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(crypto)?)));
+    Ok(endpoint)
 }
 
 fn client_config() -> Result<rustls::ClientConfig> {

@@ -46,6 +46,9 @@ struct Server {
     /// Speaks TLS, and believes any certificate.
     #[arg(long)]
     tls: bool,
+    /// Speaks over one stream of QUIC, and believes any certificate. For the floor, since none of the others does.
+    #[arg(long, conflicts_with = "tls")]
+    quic: bool,
     /// Its process.
     #[arg(long)]
     server_pid: u32,
