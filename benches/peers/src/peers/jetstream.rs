@@ -102,3 +102,28 @@ impl Protocol for JetStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acks_are_told_from_deliveries_and_answers() {
+        let (mut side, mut out) = (JetStream::default(), BytesMut::new());
+        let next = |side: &mut JetStream, said: &str, out: &mut BytesMut| {
+            side.next(&mut BytesMut::from(said.as_bytes()), out).unwrap()
+        };
+        side.log_in("me", &mut out);
+        assert!(matches!(next(&mut side, "PONG\r\nPONG\r\n", &mut out), Some(Event::Ready)));
+        side.publish("topic", 7, b"hello", &mut out);
+        assert!(out.ends_with(b"PUB bench.topic answer.me.7 5\r\nhello\r\n"));
+        assert!(matches!(next(&mut side, "MSG answer.me.7 1 2\r\n{}\r\n", &mut out), Some(Event::Acked(7))));
+        assert!(matches!(next(&mut side, "MSG answer.me.asked 1 2\r\n{}\r\n", &mut out), Some(Event::Ready)));
+        let refused = "MSG answer.me.8 1 12\r\n{\"error\":{}}\r\n";
+        assert!(matches!(next(&mut side, refused, &mut out), Some(Event::Refused(_))));
+        out.clear();
+        let delivered = next(&mut side, "MSG bench.topic 2 $JS.ACK.1 3\r\nabc\r\n", &mut out);
+        assert!(matches!(delivered, Some(Event::Delivered(payload)) if payload == "abc"));
+        assert_eq!(&out[..], b"PUB $JS.ACK.1 4\r\n+ACK\r\n");
+    }
+}

@@ -88,3 +88,40 @@ impl Protocol for Mqtt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(packet: &Packet) -> BytesMut {
+        let mut bytes = BytesMut::new();
+        put(packet, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn acks_name_the_message_and_deliveries_are_acknowledged() {
+        let (mut side, mut out) = (Mqtt::new(1), BytesMut::new());
+        side.publish("topic", 70, b"hello", &mut out);
+        side.publish("topic", 71, b"hello", &mut out);
+        let event = side.next(&mut said(&Packet::PubAck(PubAck::new(2))), &mut out).unwrap();
+        assert!(matches!(event, Some(Event::Acked(71))), "{event:?}");
+        assert!(
+            side.next(&mut said(&Packet::PubAck(PubAck::new(2))), &mut out).is_err(),
+            "nothing is acknowledged twice"
+        );
+        let mut publish = Publish::from_bytes("topic", QoS::AtLeastOnce, Bytes::from_static(b"abc"));
+        publish.pkid = 9;
+        out.clear();
+        let event = side.next(&mut said(&Packet::Publish(publish)), &mut out).unwrap();
+        assert!(matches!(event, Some(Event::Delivered(payload)) if payload == "abc"));
+        assert_eq!(out, said(&Packet::PubAck(PubAck::new(9))));
+    }
+
+    #[test]
+    fn packet_ids_go_round_without_zero() {
+        let mut side = Mqtt::new(1);
+        side.last = u16::MAX;
+        assert_eq!(side.next_id(), 1);
+    }
+}

@@ -120,3 +120,30 @@ impl Protocol for Nats {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_heard_once_it_is_whole() {
+        let (nats, mut out) = (Nats::default(), BytesMut::new());
+        let whole = b"INFO {}\r\nPING\r\nMSG topic 1 reply 5\r\nab\r\nc\r\n-ERR 'x'\r\n";
+        let mut arrived = BytesMut::new();
+        let mut heard = Vec::new();
+        for byte in whole {
+            arrived.extend_from_slice(&[*byte]);
+            heard.extend(nats.hear(&mut arrived, &mut out).unwrap());
+        }
+        assert_eq!(&out[..], b"PONG\r\n");
+        let [Heard::Message(message), Heard::Error(_)] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!((message.subject.as_str(), message.reply.as_deref()), ("topic", Some("reply")));
+        assert_eq!(&message.payload[..], b"ab\r\nc");
+    }
+
+    #[test]
+    fn what_is_no_nats_is_refused() {
+        let mut arrived = BytesMut::from(&b"HTTP/1.1 200 OK\r\n"[..]);
+        assert!(Nats::default().hear(&mut arrived, &mut BytesMut::new()).is_err());
+    }
+}
