@@ -38,6 +38,7 @@ use crate::outbox::{Outbox, Purposes};
 use crate::{metrics as names, tables};
 
 pub use chain::Chain;
+pub(crate) use epochs::Lost;
 pub(crate) use keys::{EntryKey, HeadKey, PositionKey, SentKey};
 use lanes::{Lane, Lanes, Slot};
 pub use submitted::Submitted;

@@ -121,6 +121,10 @@ impl Messages {
         given: Option<MessageId>,
         chain: Option<&Chain>,
     ) -> Result<Submitted> {
+        if let Some(chain) = chain {
+            // What it asks for may be long in coming, for each message that is refused anyway.
+            chain.check()?;
+        }
         self.check_content(&message.content)?;
         check_client_msg_id(&message.client_msg_id, 1)?;
         let message = Outgoing { content: own_words(caller, message.content), ..message };
