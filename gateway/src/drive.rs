@@ -511,7 +511,7 @@ mod tests {
     #[test]
     fn connections_are_small() {
         assert!(size_of::<Connection<Tcp>>() <= 208);
-        assert!(size_of::<Connection<Tls>>() <= 176);
+        assert!(size_of::<Connection<Tls>>() <= 168);
         assert!(size_of::<Connection<Quic>>() <= 248);
         assert!(size_of::<crate::registry::Slot>() <= 408);
         assert!(size_of::<crate::session::Identity>() <= 104);
