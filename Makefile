@@ -9,13 +9,16 @@ CYCLES ?= 100
 CASES ?= 10000
 FAILOVERS ?= 50
 MESSAGES ?= 200000
+ROUNDS ?= 5
+ONLY ?=
+FORCE ?=
 ARGS ?=
 ENV := source scripts/env.sh &&
 
-.PHONY: help run build cluster chat test check lint fmt docs chaos crash bench bench-rest fuzz fuzz-rest setup setup-test
+.PHONY: help run build cluster chat test check lint fmt docs chaos crash loadtest bench bench-limits bench-micro bench-rest fuzz fuzz-rest setup setup-test
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building needs, and prepare the RocksDB archive.
 	@scripts/setup.sh build
@@ -61,14 +64,27 @@ chaos: setup-test ## Fail a cluster in every way under load, FAILOVERS times (50
 fuzz-rest: setup-test ## Ask the REST service whatever its OpenAPI document allows, in CASES requests (10000).
 	@$(ENV) scripts/fuzz-rest/run.sh $(CASES)
 
-bench: setup ## Measure the hot paths.
+loadtest: build ## Measure what this machine can do: a server of its own, users, three runs, pages with charts. ARGS="--transport tls" adds flags.
+	@$(ENV) cargo build --release --package linnet-loadtest
+	@scripts/loadtest.sh $(ARGS)
+
+bench: build ## Measure Linnet beside others, ROUNDS times (5), all or ONLY=peer,connect, and write BENCHMARKS.md. FORCE=1 measures anew.
+	@scripts/setup.sh peers
+	$(ENV) cargo build --release --package linnet-loadtest
+	$(ENV) cargo build --release --package linnet-peers
+	python3 benches/suite --rounds $(ROUNDS) --only "$(ONLY)" $(if $(FORCE),--force)
+
+bench-micro: setup ## Time the hot paths, and count their instructions.
 	@scripts/setup.sh bench
-	$(ENV) cargo bench --workspace
+	$(ENV) cargo bench --package linnet-benches
 
 bench-rest: build ## Measure the REST service with wrk, beside a bare hyper server.
 	@scripts/setup.sh bench-rest
-	$(ENV) cargo build --quiet --release --package linnet-benches --example hello
+	$(ENV) cargo build --quiet --release --package linnet-peers --bin hello
 	benches/rest.sh
+
+bench-limits: setup-test ## Write anew what the hot paths may cost in `make test`: benches/limits.toml.
+	$(ENV) cargo test --quiet --package linnet-benches --test gate -- --ignored --nocapture write_limits
 
 fmt: ## Format the code.
 	cargo fmt --all

@@ -14,7 +14,7 @@ target/release/linnet serve --data-dir "$work/data" --tcp 127.0.0.1:0 --tls 127.
 server=$!
 for _ in $(seq 200); do [ -s "$work/ready" ] && break; sleep 0.1; done
 linnet="http://$(sed 's/.*"rest":"\([^"]*\)".*/\1/' "$work/ready")"
-target/release/examples/hello 127.0.0.1:18099 &
+target/release/hello 127.0.0.1:18099 &
 hello="http://127.0.0.1:18099"
 
 target/release/linnet app create --id bench --number 7 --key bench-key --secret bench-secret --data-dir "$work/data" >/dev/null

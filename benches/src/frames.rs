@@ -61,6 +61,12 @@ pub fn decode(stream: &[u8]) -> usize {
     frames
 }
 
+/// Encodes one push `count` times; bytes in all.
+#[must_use]
+pub fn encode(push: &wire::Frame, count: usize) -> usize {
+    (0..count).map(|_| frame::encode_to_bytes(push).len()).sum()
+}
+
 /// Encodes one push and shares its bytes among `receivers`, as fan-out does; the bytes handed on.
 #[must_use]
 pub fn fan_out(push: &wire::Frame, receivers: &mut [Option<Bytes>]) -> usize {
@@ -76,7 +82,9 @@ fn direct() -> entry::ConversationId {
     entry::ConversationId { kind: Some(entry::conversation_id::Kind::Direct(direct)) }
 }
 
-fn text() -> entry::Content {
+/// A typical message's content.
+#[must_use]
+pub fn text() -> entry::Content {
     let text = entry::Text { text: "x".repeat(TEXT_BYTES) };
     entry::Content { kind: Some(entry::content::Kind::Text(text)), ..entry::Content::default() }
 }

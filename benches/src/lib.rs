@@ -4,7 +4,9 @@
 
 pub mod frames;
 pub mod rows;
+pub mod services;
 pub mod sessions;
+pub mod world;
 
 /// Bytes of a typical chat message's text.
 pub const TEXT_BYTES: usize = 200;

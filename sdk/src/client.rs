@@ -144,6 +144,13 @@ impl Client {
         self.command(Command::Wake).await
     }
 
+    /// Loses the connection, as if the network had: without a word to the server, and the client comes back as it would then.
+    ///
+    /// For tests and load generators. The socket is closed, so a server on a living machine learns of it at once.
+    pub async fn cut(&self) -> Result<()> {
+        self.command(Command::Cut).await
+    }
+
     /// Ends the session and tells the server, so that others see the user gone at once; returns when that is done, within a second.
     /// What is unanswered fails with [`Error::Closed`]; the last event is [`Event::Closed`].
     pub async fn close(&self) {

@@ -3,10 +3,11 @@
 //! A lane only saves reading the head: a forgotten lane, or one that is behind, costs a conflict and another attempt, never a wrong entry.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use foldhash::quality::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 use proto::{entry, store};
 use storage::{Commit, Home};
@@ -24,7 +25,7 @@ use crate::tables;
 /// Locks that the lanes are spread over.
 const SHARDS: usize = 64;
 
-type Shard = HashMap<(AppNumber, ConversationId), Arc<Lane>>;
+type Shard = HashMap<(AppNumber, ConversationId), Arc<Lane>, RandomState>;
 
 /// The lanes of conversations that were written to lately.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Lanes {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             shard_capacity: (capacity / SHARDS).max(1),
             gauge: metrics::gauge!(LANES),
         }

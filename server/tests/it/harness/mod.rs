@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod device;
 pub(crate) mod http;
+pub(crate) mod load;
 pub(crate) mod town;
 
 use std::fs::File;
@@ -184,6 +185,11 @@ impl Server {
     /// Ends it as a loss of power would end it for the process: at once.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("SIGKILL");
+        self.child.wait().expect("the process ends");
+    }
+
+    /// Waits until somebody else has killed it.
+    pub(crate) fn wait_until_dead(&mut self) {
         self.child.wait().expect("the process ends");
     }
 

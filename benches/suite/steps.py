@@ -1,0 +1,235 @@
+"""The fixed suite: which load is put on which server. Sizes are the same for everyone who is measured by the same table."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import Callable
+
+import disk
+from servers import Floor, Hello, JetStream, JetStreamLazy, Linnet, Mosquitto, Nats, Rumqttd
+
+CONNECTIONS = 15_000
+LOAD_SECONDS = 5
+LIMIT = 140  # seconds that a step may take before it is given up
+PAIRS = 50  # "batched": few connections with much under way
+SPREAD = 1_000  # "spread": many connections with one message under way
+ROOM = 1_000
+GROWN = [1_000, 5_000, 10_000]  # connections, besides CONNECTIONS
+STORED = [10_000, 100_000, 1_000_000, 4_000_000, 7_000_000, 10_000_000]  # messages
+
+
+@dataclass
+class Step:
+    """One measurement."""
+
+    group: str  # what ONLY names
+    name: str  # unique; a file name
+    seconds: int  # about how long it takes
+    run: Callable  # (work folder) -> (command, outcome)
+    once: bool = False  # in the first round only
+
+
+def client(server, command):
+    """Runs a load generator; what it says in the end."""
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if not lines:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-500:]} {server.tail()[-500:] if server else ''}")
+    outcome = json.loads(lines[-1])
+    # What a report would be made of is not what a table is.
+    for bulky in ("histograms", "timeline"):
+        outcome.pop(bulky, None)
+    return shown(command), outcome
+
+
+def shown(command):
+    """A command as somebody else would type it."""
+    text = shlex.join(os.path.basename(part) if part.startswith("/") else part for part in command)
+    text = re.sub(r"access-token: [^'\s]+", "access-token: TOKEN", text)
+    return re.sub(r"--server-pid \d+", "--server-pid PID", re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text))
+
+
+def on(kind, arguments, **options):
+    """A step on a server that is started for it. `arguments` makes the client's command."""
+
+    def run(work):
+        with kind(work, **options) as server:
+            return client(server, arguments(server))
+
+    return run
+
+
+def linnet(group, name, seconds, scenario, *arguments, transport="tcp", **more):
+    def command(server):
+        if scenario == "connect":
+            # What is made with the first connections is not the others' cost.
+            client(server, server.loadtest(scenario, "--connections", 100, "--hold", "2s", transport=transport))
+        return server.loadtest(scenario, *arguments, transport=transport)
+
+    return Step(group, f"{name}-linnet" + ("" if transport == "tcp" else f"-{transport}"), seconds, on(Linnet, command), **more)
+
+
+def peer(group, name, seconds, kind, *arguments, label=None, **options):
+    label = label or kind.__name__.lower()
+    return Step(group, f"{name}-{label}", seconds, on(kind, lambda server: server.peers(*arguments), **options))
+
+
+def closed(pairs, in_flight):
+    return ["--pairs", pairs, "--in-flight", in_flight]
+
+
+def opened(pairs, rate):
+    return ["--pairs", pairs, "--rate", rate]
+
+
+def for_linnet(arguments):
+    return [*arguments, "--duration", f"{LOAD_SECONDS}s"]
+
+
+def for_peers(arguments):
+    return ["send", *arguments, "--duration", LOAD_SECONDS]
+
+
+def wrk(work):
+    """A bare hyper, asked by wrk."""
+    with Hello(work) as server:
+        return http(f"http://127.0.0.1:{server.port}/", server.pid)
+
+
+def http(url, pid, *headers):
+    command = ["wrk", "-t1", "-c64", f"-d{LOAD_SECONDS}s", "--latency", *headers, url]
+    before = processor_time(pid)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True).stdout
+    used = processor_time(pid) - before
+    if "Non-2xx" in done:
+        raise RuntimeError(done)
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", done)[1])
+    count = int(re.search(r"(\d+) requests in", done)[1])
+    percentile = lambda which: micros(re.search(rf"\s{which}%\s+([\d.]+)(us|ms|s)", done))
+    figures = {"requests per second": rate, "server us per request": used * 1e6 / count}
+    timings = {"request": {"p50_us": percentile(50), "p99_us": percentile(99)}}
+    return shown(command), {"figures": figures, "timings": timings, "counts": {"requests": count}}
+
+
+def micros(match):
+    return float(match[1]) * {"us": 1, "ms": 1e3, "s": 1e6}[match[2]]
+
+
+def processor_time(pid):
+    """Seconds of processor time that a process has used."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def version(work):
+    """What needs no store."""
+    with Linnet(work) as server:
+        return http(f"http://{server.addresses['rest']}/version", server.pid)
+
+
+def profile(work):
+    """A user's own profile: a token that is checked, and a read."""
+    with Linnet(work) as server:
+        server.admin("app", "create", "--id", "bench")
+        base = f"http://{server.addresses['rest']}"
+        user = {"username": "reader", "password": "reader-password"}
+        post(f"{base}/user/register/v2", user)
+        token = post(f"{base}/token/user", {"name": user["username"], "password": user["password"]})["data"]["token"]
+        return http(f"{base}/user/profile", server.pid, "-H", "app_id: bench", "-H", f"access-token: {token}")
+
+
+def post(url, body):
+    headers = {"content-type": "application/json", "app_id": "bench"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+def stored(target):
+    """Fills one store, which stays from step to step, until it holds so many messages; then, what a message costs at a fixed pace."""
+
+    def run(work):
+        folder = work.parent / "stored"
+        held = folder / "held"
+        count = int(held.read_text()) if held.exists() else 0
+        if count == 0 or count > target:
+            shutil.rmtree(folder, ignore_errors=True)
+            count = 0
+        with Linnet(folder, keep=True) as server:
+            rate = 50_000
+            while count < target:
+                seconds = max(1, min(20, round((target - count) / rate)))
+                arguments = [*closed(PAIRS, 32), "--duration", f"{seconds}s"]
+                _, outcome = client(server, server.loadtest("peer", *arguments))
+                count += outcome["counts"]["acked"]
+                rate = max(1_000, outcome["counts"]["acked"] / seconds)
+            time.sleep(2)
+            command, outcome = client(server, server.loadtest("peer", *for_linnet(opened(PAIRS, 2000))))
+            outcome["counts"]["stored"] = count
+            held.write_text(str(count + outcome["counts"]["acked"]))
+        if target == STORED[-1]:
+            shutil.rmtree(folder)
+        return command, outcome
+
+    return run
+
+
+def suite():
+    """Every step, floors first."""
+    idle = ["connect", "--connections", CONNECTIONS]
+    held = ["--connections", CONNECTIONS, "--hold", "5s"]
+    one = lambda *arguments: ["send", "--pairs", 1, "--receivers", ROOM, *arguments, "--duration", LOAD_SECONDS]
+    steps = [
+        Step("floors", "disk", 8, lambda work: ("fdatasync", disk.measure(work))),
+        Step("floors,rest", "hello", 7, wrk),
+        peer("floors,connect", "idle", 11, Floor, *idle, label="floor"),
+        peer("floors,connect", "idle", 15, Floor, *idle, label="floor-tls", tls=True),
+        peer("floors,connect", "idle", 20, Floor, *idle, label="floor-quic", quic=True),
+        # Idle connections.
+        linnet("connect", "idle", 20, "connect", *held),
+        linnet("connect", "idle", 24, "connect", *held, transport="tls"),
+        linnet("connect", "idle", 28, "connect", *held, transport="quic"),
+        peer("connect", "idle", 12, Mosquitto, *idle),
+        peer("connect", "idle", 18, Mosquitto, *idle, label="mosquitto-tls", tls=True),
+        peer("connect", "idle", 12, Nats, *idle),
+        peer("connect", "idle", 16, Nats, *idle, label="nats-tls", tls=True),
+        peer("connect", "idle", 26, Rumqttd, *idle),
+    ]
+    # 1:1, acknowledged and delivered.
+    durable = [(JetStream, {}), (JetStreamLazy, {}), (Mosquitto, {}), (Rumqttd, {})]
+    loads = [("batched", closed(PAIRS, 32)), ("spread", closed(SPREAD, 1)), ("open2k", opened(PAIRS, 2000)), ("open5k", opened(PAIRS, 5000))]
+    for name, arguments in loads:
+        steps.append(linnet("peer", name, 10, "peer", *for_linnet(arguments)))
+        steps += [peer("peer", name, 9, kind, *for_peers(arguments), **options) for kind, options in durable]
+    # 1:1, best effort.
+    arguments = closed(SPREAD, 1)
+    steps.append(linnet("effort", "effort", 10, "peer", *for_linnet(arguments), "--online-only"))
+    for kind in (Nats, Mosquitto, Rumqttd):
+        steps.append(peer("effort", "effort", 9, kind, *for_peers(arguments), qos=0))
+    # One to many.
+    for name, load, flags in [("room50", ["--rate", 50], ["--rate", 50]), ("roommax", ["--in-flight", 4], ["--in-flight", 4])]:
+        for transport in ("tcp", "tls"):
+            group = ["--groups", 1, "--members", 1 + ROOM, *for_linnet(flags)]
+            steps.append(linnet("fanout", name, 11, "group", *group, transport=transport))
+        for kind, options in [(Nats, {}), (Mosquitto, {}), (Rumqttd, {})]:
+            steps.append(peer("fanout", name, 9, kind, *one(*load), **options))
+        steps.append(peer("fanout", name, 10, Nats, *one(*load), label="nats-tls", tls=True))
+        steps.append(peer("fanout", name, 14, JetStream, *one(*load)))
+    # REST beside the bare hyper above; coming back after everyone was cut.
+    steps.append(Step("rest", "rest-version", 8, version))
+    steps.append(Step("rest", "rest-profile", 9, profile))
+    steps.append(linnet("storm", "storm", 40, "storm", "--connections", CONNECTIONS))
+    # What growth costs.
+    for count in GROWN:
+        arguments = ["--connections", count, "--hold", "3s"]
+        steps.append(linnet("growth", f"grown-{count}", 12, "connect", *arguments, once=True))
+    for count in STORED:
+        steps.append(Step("growth", f"stored-{count}", 60 if count > 1_000_000 else 20, stored(count), once=True))
+    return steps
