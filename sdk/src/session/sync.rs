@@ -33,7 +33,7 @@ impl Session {
     /// What the device holds, as far as it fits in half a frame.
     ///
     /// Of conversations left out the server sends the newest entries again, which are recognised as repeats.
-    fn have(&self) -> Vec<Have> {
+    fn have(&mut self) -> Vec<Have> {
         let mut room = self.max_frame() / 2;
         self.logs
             .have()

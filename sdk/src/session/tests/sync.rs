@@ -259,6 +259,7 @@ fn what_came_since_a_reset_without_an_epoch_is_asked_for() {
     push_another(&mut bench, 2);
     bench.pass(Duration::from_secs(5));
     bench.push([3]);
+    assert_eq!(bench.delivered(), [1, 2, 3]);
     reset(&mut bench);
     bench.pass(Duration::from_millis(50));
     let asked = bench.answer_history([4], 1, 4);
