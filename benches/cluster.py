@@ -35,7 +35,8 @@ def wait_until(what, holds, patience=60):
     until = time.monotonic() + patience
     while not holds():
         if time.monotonic() > until:
-            raise SystemExit(f"cluster: waited in vain until {what}")
+            # Not SystemExit, of which a thread says nothing.
+            raise RuntimeError(f"waited in vain until {what}")
         time.sleep(0.05)
 
 
