@@ -62,6 +62,7 @@ struct Led {
     name: String,
     inbox: mpsc::Sender<ToWorker>,
     here: bool,
+    abroad: bool,
     clock: Offset,
     heard: Instant,
     reached: Milestone,
@@ -108,7 +109,7 @@ impl Lead {
         let mut led = Vec::with_capacity(workers.len());
         let parts = fleet::parts(&plan, &workers)?;
         for (index, ((worker, part), clock)) in workers.into_iter().zip(parts).zip(clocks).enumerate() {
-            let Worker { name, inbox, mut outbox, here, carrier, .. } = worker;
+            let Worker { name, inbox, mut outbox, here, abroad, carrier, .. } = worker;
             let users = users.by_ref().take(part.scenario.users()).collect();
             let run = begin_us / 1000;
             let begin_us = clock.there(begin_us);
@@ -129,6 +130,7 @@ impl Lead {
                 name,
                 inbox,
                 here,
+                abroad,
                 clock,
                 heard: Instant::now(),
                 reached: Milestone::Start,
@@ -248,9 +250,10 @@ impl Lead {
 
     fn outcome(self, stopped: bool) -> Outcome {
         let timeline = self.timeline.into_rows();
-        let mut outcome = Outcome::new(self.plan, self.started_at_ms, self.snapshots, timeline, self.parts, stopped);
-        outcome.fleet =
-            self.workers.into_iter().map(|worker| Member { name: worker.name, clock: worker.clock }).collect();
+        let member = |worker: Led| Member { name: worker.name, abroad: worker.abroad, clock: worker.clock };
+        let fleet = self.workers.into_iter().map(member).collect();
+        let mut outcome =
+            Outcome::new(self.plan, self.started_at_ms, self.snapshots, timeline, self.parts, fleet, stopped);
         outcome.warnings.extend(self.server.warnings());
         outcome
     }

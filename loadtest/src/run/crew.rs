@@ -17,6 +17,8 @@ pub struct Worker {
     pub(crate) outbox: mpsc::Receiver<FromWorker>,
     /// A task of this process: its clock and its costs are the coordinator's.
     pub(crate) here: bool,
+    /// On another machine, by way of an agent.
+    pub(crate) abroad: bool,
     /// Local addresses to connect from, where they are not the plan's.
     pub(crate) sources: Vec<String>,
     /// What carries the messages; ends the worker when dropped.
@@ -28,6 +30,9 @@ pub struct Worker {
 pub struct Member {
     /// Who it was.
     pub name: String,
+    /// On another machine.
+    #[serde(default)]
+    pub abroad: bool,
     /// Its clock beside the coordinator's.
     pub clock: Offset,
 }
@@ -41,7 +46,7 @@ impl Worker {
         let (inbox, commands) = mpsc::channel(worker::QUEUE);
         let (reports, outbox) = mpsc::channel(worker::QUEUE);
         let carrier = AbortOnDropHandle::new(tokio::spawn(carry(commands, reports)));
-        Self { name, inbox, outbox, here, sources: Vec::new(), carrier }
+        Self { name, inbox, outbox, here, abroad: false, sources: Vec::new(), carrier }
     }
 
     /// A task of this process.
@@ -64,6 +69,10 @@ impl Worker {
         let (inbox, commands) = mpsc::channel(worker::QUEUE);
         let (reports, outbox) = mpsc::channel(worker::QUEUE);
         let carrier = AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
-        (Self { name: name.to_owned(), inbox, outbox, here: false, sources: Vec::new(), carrier }, commands, reports)
+        (
+            Self { name: name.to_owned(), inbox, outbox, here: false, abroad: false, sources: Vec::new(), carrier },
+            commands,
+            reports,
+        )
     }
 }

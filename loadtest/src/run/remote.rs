@@ -115,6 +115,7 @@ impl Agent<'_> {
                 let _ = reports.send(FromWorker::Failed(format!("the connection was lost: {error:#}"))).await;
             }
         });
+        worker.abroad = true;
         worker.sources = std::mem::take(&mut welcome.sources);
         Ok((worker, welcome))
     }
