@@ -107,9 +107,19 @@ pub struct Outcome {
     pub passed: bool,
 }
 
+/// This machine; where agents generate the load, with their cores for that.
+fn environment(fleet: &[Member]) -> Environment {
+    let machines = fleet.iter().filter_map(|member| member.machine.as_ref());
+    let cores: BTreeMap<&str, usize> = machines.map(|machine| (machine.address.as_str(), machine.cores)).collect();
+    let here = Environment::here();
+    let generator_cores = if cores.is_empty() { here.generator_cores } else { cores.values().sum() };
+    Environment { generator_cores, ..here }
+}
+
 impl Outcome {
     pub(crate) fn new(
         mut plan: Plan,
+        fleet: Vec<Member>,
         started_at_ms: u64,
         snapshots: Vec<Snapshot>,
         timeline: Vec<Tick>,
@@ -143,7 +153,7 @@ impl Outcome {
         let mut outcome = Self {
             version: VERSION,
             tool: concat!("linnet-loadtest ", env!("CARGO_PKG_VERSION")).to_owned(),
-            environment: Environment::here(),
+            environment: environment(&fleet),
             scenario: plan.scenario.name().to_owned(),
             open: plan.load.is_open(),
             plan,
@@ -160,7 +170,7 @@ impl Outcome {
             thresholds: Vec::new(),
             invalid: Vec::new(),
             warnings: Vec::new(),
-            fleet: Vec::new(),
+            fleet,
             stopped,
             passed: false,
         };
@@ -241,7 +251,8 @@ impl Outcome {
         } else if own > 0 && generator > BUSY * own as f64 {
             self.warnings.push(busy);
         }
-        if all > 0 && server > 0.0 && server + generator > FULL * all as f64 {
+        let apart = self.fleet.iter().any(|member| member.machine.is_some());
+        if !apart && all > 0 && server > 0.0 && server + generator > FULL * all as f64 {
             let used = server + generator;
             self.warnings.push(format!(
                 "server and generator together used {used:.2} of {all} cores: latencies are those of a full machine"
