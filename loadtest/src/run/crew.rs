@@ -78,6 +78,10 @@ impl Worker {
         let (inbox, commands) = mpsc::channel(worker::QUEUE);
         let (reports, outbox) = mpsc::channel(worker::QUEUE);
         let carrier = AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
-        (Self { name: name.to_owned(), inbox, outbox, here: false, machine: None, sources: Vec::new(), carrier }, commands, reports)
+        (
+            Self { name: name.to_owned(), inbox, outbox, here: false, machine: None, sources: Vec::new(), carrier },
+            commands,
+            reports,
+        )
     }
 }
