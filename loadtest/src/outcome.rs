@@ -98,14 +98,23 @@ pub struct Outcome {
     pub passed: bool,
 }
 
+/// This machine; where agents generate the load, with their cores for that.
+fn environment(fleet: &[Member]) -> Environment {
+    let machines = fleet.iter().filter_map(|member| member.machine.as_ref());
+    let cores: BTreeMap<&str, usize> = machines.map(|machine| (machine.address.as_str(), machine.cores)).collect();
+    let here = Environment::here();
+    let generator_cores = if cores.is_empty() { here.generator_cores } else { cores.values().sum() };
+    Environment { generator_cores, ..here }
+}
+
 impl Outcome {
     pub(crate) fn new(
         mut plan: Plan,
+        fleet: Vec<Member>,
         started_at_ms: u64,
         snapshots: Vec<Snapshot>,
         timeline: Vec<Tick>,
         parts: Vec<Part>,
-        fleet: Vec<Member>,
         stopped: bool,
     ) -> Self {
         plan.scenario.forget_secrets();
@@ -135,7 +144,7 @@ impl Outcome {
         let mut outcome = Self {
             version: VERSION,
             tool: concat!("linnet-loadtest ", env!("CARGO_PKG_VERSION")).to_owned(),
-            environment: Environment::here(),
+            environment: environment(&fleet),
             scenario: plan.scenario.name().to_owned(),
             open: plan.load.is_open(),
             plan,

@@ -26,8 +26,7 @@ impl Outcome {
         if not_sent > 0 {
             self.invalid.push(format!("{not_sent} due messages found their sender's window full"));
         }
-        // What cores another machine has is not known here.
-        if self.open && !self.fleet.iter().any(|member| member.abroad) {
+        if self.open {
             self.judge_generator();
         }
         if self.stopped {
@@ -47,7 +46,8 @@ impl Outcome {
         } else if own > 0 && generator > BUSY * own as f64 {
             self.warnings.push(busy);
         }
-        if all > 0 && server > 0.0 && server + generator > FULL * all as f64 {
+        let apart = self.fleet.iter().any(|member| member.machine.is_some());
+        if !apart && all > 0 && server > 0.0 && server + generator > FULL * all as f64 {
             let used = server + generator;
             self.warnings.push(format!(
                 "server and generator together used {used:.2} of {all} cores: latencies are those of a full machine"
@@ -87,7 +87,7 @@ impl Outcome {
 mod tests {
     use super::*;
     use crate::report::fixture;
-    use crate::run::crew::Member;
+    use crate::run::crew::{Machine, Member};
 
     fn judged(generator_cores: f64, abroad: bool) -> (usize, usize) {
         let mut outcome = fixture::outcome();
@@ -95,7 +95,8 @@ mod tests {
         outcome.timings.remove(timing::LAG);
         outcome.invalid.clear();
         outcome.figures.insert("generator cores".to_owned(), generator_cores);
-        outcome.fleet = vec![Member { name: "somebody".to_owned(), abroad, clock: Default::default() }];
+        let machine = abroad.then(|| Machine { address: "elsewhere:7070".to_owned(), cores: 2 });
+        outcome.fleet = vec![Member { name: "somebody".to_owned(), clock: Default::default(), machine }];
         outcome.judge();
         (outcome.invalid.len(), outcome.warnings.len())
     }
@@ -105,7 +106,7 @@ mod tests {
         assert_eq!(judged(1.0, false), (0, 0));
         assert_eq!(judged(1.7, false), (0, 1));
         assert_eq!(judged(1.85, false), (1, 1), "and the machine is full");
-        assert_eq!(judged(1.85, true), (0, 0));
+        assert_eq!(judged(1.85, true), (1, 0), "but the server's machine is another");
     }
 
     #[test]
