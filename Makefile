@@ -15,7 +15,7 @@ FORCE ?=
 ARGS ?=
 ENV := source scripts/env.sh &&
 
-.PHONY: help run build cluster chat test check lint fmt docs chaos crash bench bench-limits bench-micro bench-rest fuzz fuzz-rest setup setup-test
+.PHONY: help run build cluster chat test check lint fmt docs chaos crash loadtest bench bench-limits bench-micro bench-rest fuzz fuzz-rest setup setup-test
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ chaos: setup-test ## Fail a cluster in every way under load, FAILOVERS times (50
 
 fuzz-rest: setup-test ## Ask the REST service whatever its OpenAPI document allows, in CASES requests (10000).
 	@$(ENV) scripts/fuzz-rest/run.sh $(CASES)
+
+loadtest: build ## Measure what this machine can do: a server of its own, users, three runs, pages with charts. ARGS="--transport tls" adds flags.
+	@$(ENV) cargo build --release --package linnet-loadtest
+	@scripts/loadtest.sh $(ARGS)
 
 bench: build ## Measure Linnet beside others, ROUNDS times (5), all or ONLY=peer,connect, and write BENCHMARKS.md. FORCE=1 measures anew.
 	@scripts/setup.sh peers

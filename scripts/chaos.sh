@@ -6,6 +6,8 @@
 # WAIT=on runs what must lose nothing, WAIT=off what must lose something (acks that wait for no replica), both without it.
 # Reports are added to target/chaos/reports.jsonl, a line each. Ends with an error when a promise was broken.
 #
+# LINNET names another binary than the release build's, such as a copy, so that one can build while it runs.
+#
 # It runs in a network namespace of its own, where packets may be dropped to cut a master off from its replicas; where the system
 # permits none, it runs without these faults and says so.
 set -euo pipefail
@@ -30,6 +32,10 @@ binary="$(cargo test "${test[@]}" --no-run 2>&1 | tee /dev/stderr | sed -n 's/.*
 binary="$(realpath "$binary")"
 
 mkdir -p target/chaos
+if [ -n "${LINNET:-}" ]; then
+    LINNET="$(realpath "$LINNET")"
+    export LINNET
+fi
 export LINNET_CHAOS_FAILOVERS="${FAILOVERS:-50}" LINNET_CHAOS_MESSAGES="${MESSAGES:-200000}" LINNET_CHAOS_RATE="${RATE:-600}"
 export LINNET_CHAOS_CUTS="${CUTS:-1000}" LINNET_CHAOS_SEED="${SEED:-}" LINNET_CHAOS_REPORT="${REPORT:-$PWD/target/chaos/reports.jsonl}"
 run=("$binary" "${tests[@]}" --include-ignored --nocapture --test-threads 1)

@@ -221,7 +221,7 @@ master=0
 while [ "$(ask "$master" role | head -n 1)" != master ]; do master=$((master + 1)); done
 cat <<TEXT
 
-Two people at two gateways, in two more terminals:
+Two people at two gateways, in two more terminals, in this folder:
   $linnet chat --config $dir/gateway-$second.toml --user bob --to alice
   $linnet chat --config $dir/gateway-$last.toml --user alice --to bob
 

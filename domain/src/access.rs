@@ -153,10 +153,12 @@ impl Access {
                 self.may_address(caller, sender, receiver, known).await?;
                 Ok((sender, Kept::InLog))
             }
-            ConversationId::Group(group) => self.may_speak(caller, group).await,
+            ConversationId::Group(group) => Box::pin(self.may_speak(caller, group)).await,
             ConversationId::Notices(user) => {
                 caller.require_privileged()?;
-                self.must_exist(caller.app(), user, known).await?;
+                if !known {
+                    Box::pin(self.must_exist(caller.app(), user)).await?;
+                }
                 Ok((caller.user().unwrap_or_default(), Kept::InLog))
             }
         }
@@ -178,7 +180,9 @@ impl Access {
             return Ok(());
         }
         let app = caller.app();
-        self.must_exist(app, receiver, known).await?;
+        if !known {
+            Box::pin(self.must_exist(app, receiver)).await?;
+        }
         let contact = self.store.get(&ContactKey { app, user: receiver, contact: sender }).await?;
         if contact.as_ref().is_some_and(|contact| contact.blocked) {
             return Err(Error::Denied(Denial::Blocked));
@@ -186,17 +190,17 @@ impl Access {
         let settings = self.settings(app).await?;
         let friends = contact.is_some_and(|contact| contact.relation() == store::Relation::Friend);
         let may = !settings.friends_only || friends;
-        if !may && !are_customer_and_supporter(&self.store, app, [sender, receiver]).await? {
+        if !may && !Box::pin(are_customer_and_supporter(&self.store, app, [sender, receiver])).await? {
             return Err(Error::Denied(Denial::NotFriends));
         }
         Ok(())
     }
 
-    async fn must_exist(&self, app: AppNumber, user: UserId, known: bool) -> Result<()> {
-        if known || self.store.get(&UserKey { app, user }).await?.is_some() {
-            return Ok(());
+    async fn must_exist(&self, app: AppNumber, user: UserId) -> Result<()> {
+        match self.store.get(&UserKey { app, user }).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::NotFound(Noun::User)),
         }
-        Err(Error::NotFound(Noun::User))
     }
 
     /// Whether a user is the owner or an admin of a group.

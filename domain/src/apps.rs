@@ -3,8 +3,10 @@
 //! An app's rows all lie in one home, so that its number, its secret and its record change together.
 //! Credentials are kept as hashes; only the key that derives repeatable tokens is kept as it is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use proto::store;
 use storage::{Batch, Clock, Home, Key, Rest, Scan, State, Store, Table};
 
@@ -142,16 +144,18 @@ pub(crate) struct Directory {
     store: Store,
     /// By number.
     fresh: Fresh<AppNumber, Option<Arc<store::App>>>,
+    /// The numbers that ids stood for when somebody last asked. Only of apps that exist, which the operator makes.
+    numbers: Arc<RwLock<HashMap<String, AppNumber>>>,
 }
 
 impl Directory {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, fresh: Fresh::new() }
+        Self { store, fresh: Fresh::new(), numbers: Arc::default() }
     }
 
     /// The app with this number, unless it was deleted more than a second ago.
     pub(crate) async fn by_number(&self, number: AppNumber) -> Result<Option<Arc<store::App>>> {
-        let app = self.fresh.get(number, self.read(number)).await?;
+        let app = self.fresh.get(number, || self.read(number)).await?;
         if app.is_none() {
             // It may be made the next moment.
             self.fresh.forget(number);
@@ -170,6 +174,23 @@ impl Directory {
     /// An app's settings as they are now, or were a second ago. A caller's copy may be as old as its connection.
     pub(crate) async fn settings(&self, number: AppNumber) -> Result<store::AppSettings> {
         Ok(self.by_number(number).await?.and_then(|app| app.settings).unwrap_or_default())
+    }
+
+    /// The app with this id, unless it was deleted more than a second ago.
+    async fn named(&self, id: &str) -> Result<Option<Arc<store::App>>> {
+        let number = self.numbers.read().get(id).copied();
+        // Another app may have the id by now, with another number.
+        if let Some(number) = number
+            && let Some(app) = self.by_number(number).await?
+            && app.id == id
+        {
+            return Ok(Some(app));
+        }
+        let found = self.by_id(id).await?;
+        if let Some(app) = &found {
+            self.numbers.write().insert(id.to_owned(), AppNumber(app.number));
+        }
+        Ok(found)
     }
 
     async fn by_id(&self, id: &str) -> Result<Option<Arc<store::App>>> {
@@ -390,7 +411,7 @@ impl Apps {
     /// # Errors
     /// `NotFound(App)`.
     pub async fn anonymous(&self, id: &str) -> Result<Caller> {
-        let app = self.directory.by_id(id).await?.ok_or(Error::NotFound(Noun::App))?;
+        let app = self.directory.named(id).await?.ok_or(Error::NotFound(Noun::App))?;
         Ok(Caller::new(app, Subject::Anonymous))
     }
 

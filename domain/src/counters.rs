@@ -146,7 +146,7 @@ impl Counters {
             if let Some(number) = self.take(app, sequence) {
                 return Ok(number);
             }
-            self.reserve(app, sequence).await?;
+            Box::pin(self.reserve(app, sequence)).await?;
         }
     }
 

@@ -38,6 +38,7 @@ use crate::outbox::{Outbox, Purposes};
 use crate::{metrics as names, tables};
 
 pub use chain::Chain;
+pub(crate) use epochs::Lost;
 pub(crate) use keys::{EntryKey, HeadKey, PositionKey, SentKey};
 use lanes::{Lane, Lanes, Slot};
 pub use submitted::Submitted;
@@ -149,22 +150,23 @@ impl Log {
         let digest = if draft.client_msg_id.is_empty() { 0 } else { digest(&draft.body) };
         if !draft.client_msg_id.is_empty() {
             let key = SentKey { app: number, conversation, sender: draft.sender, client_msg_id: &draft.client_msg_id };
+            // What is rarely waited for is in a box of its own, here and below: every message under way would be as large as all of it.
             if self.used.note(&key)
-                && let Some(earlier) = self.earlier(&key, digest).await?
+                && let Some(earlier) = Box::pin(self.earlier(&key, digest)).await?
             {
-                self.tell_again(&key, &earlier).await?;
+                Box::pin(self.tell_again(&key, &earlier)).await?;
                 return Ok(Submitted::known(earlier));
             }
         }
         let lane = self.lanes.lane(number, conversation);
         if !lane.is_started() {
-            self.start(&lane).await?;
+            Box::pin(self.start(&lane)).await?;
         }
         // A caller's copy may be as old as its connection.
         let settings = self.directory.settings(number).await?;
         let purposes = Purposes::of(&settings, &draft.body);
         if !purposes.is_empty() {
-            self.outbox.announce(number, conversation, &lane.outbox_line).await?;
+            Box::pin(self.outbox.announce(number, conversation, &lane.outbox_line)).await?;
         }
         let message_id = match given {
             Some(id) => id,
@@ -300,7 +302,7 @@ impl Log {
                     let outcome = commit.await;
                     self.settle(&lane, outcome).await;
                 }
-                lanes::Step::Restart => self.restart(&lane).await,
+                lanes::Step::Restart => Box::pin(self.restart(&lane)).await,
                 lanes::Step::Done => return driving.done(),
             }
         }

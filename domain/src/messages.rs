@@ -121,6 +121,10 @@ impl Messages {
         given: Option<MessageId>,
         chain: Option<&Chain>,
     ) -> Result<Submitted> {
+        if let Some(chain) = chain {
+            // What it asks for may be long in coming, for each message that is refused anyway.
+            chain.check()?;
+        }
         self.check_content(&message.content)?;
         check_client_msg_id(&message.client_msg_id, 1)?;
         let message = Outgoing { content: own_words(caller, message.content), ..message };
@@ -129,7 +133,7 @@ impl Messages {
         let content = self.rules.review(caller, sender, message.conversation, message.content).await?;
         let message = Outgoing { content, ..message };
         if message.online_only || kept == Kept::Nowhere {
-            return self.pass_on(caller, sender.0, message, kept).await;
+            return Box::pin(self.pass_on(caller, sender.0, message, kept)).await;
         }
         let Outgoing { conversation, client_msg_id, content, .. } = message;
         let draft = Draft { sender, client_msg_id, body: Body::Message(content), more: None };
@@ -241,4 +245,24 @@ fn own_words(caller: &Caller, content: entry::Content) -> entry::Content {
 
 fn invalid(field: &'static str, message: &str) -> Error {
     Error::Invalid { field, message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ConversationId;
+    use crate::messages::Chain;
+    use crate::testing::{World, message};
+
+    /// Every message is this large while it is being submitted, in memory that is taken, filled and given back for each.
+    #[tokio::test]
+    async fn a_message_on_its_way_in_is_small() {
+        let world = World::new().await;
+        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+        let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
+        let chain = Chain::default();
+        let submitting = world.domain.messages.submit_in(&alice, message(conversation, "a"), &chain);
+        let size = size_of_val(&submitting);
+        assert!(size <= 4_000, "{size} bytes");
+        submitting.await.unwrap().durable().await.unwrap();
+    }
 }

@@ -191,7 +191,7 @@ impl Rules {
 
     /// The rules as they are, or were a second ago.
     async fn current(&self, app: AppNumber) -> Result<Option<Arc<store::Rules>>> {
-        self.fresh.get(app, async { Ok(self.read(app).await?.map(Arc::new)) }).await
+        self.fresh.get(app, || async { Ok(self.read(app).await?.map(Arc::new)) }).await
     }
 
     async fn read(&self, app: AppNumber) -> Result<Option<store::Rules>> {

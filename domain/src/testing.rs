@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use proto::{entry, store};
-use storage::{Clock, Millis, Store};
+use storage::{Bus, Clock, Millis, Store};
 
 use crate::apps::NewApp;
 use crate::messages::Outgoing;
@@ -53,6 +53,12 @@ impl World {
     /// Another process over the same store.
     pub(crate) async fn another(&self) -> (Domain, Arc<Told>) {
         Self::open(&self.store, &self.clock).await
+    }
+
+    /// Another process over the same store, which knows that there are others.
+    pub(crate) async fn among_others(&self) -> Domain {
+        let outlet = Outlet::Both(Arc::new(Told::default()), Bus::local());
+        Domain::open(self.store.clone(), self.clock.clone(), outlet, Config::default()).await.unwrap()
     }
 
     async fn open(store: &Store, clock: &Clock) -> (Domain, Arc<Told>) {

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::devices::{DeviceKey, Devices, Kicks, Reason};
 use crate::error::{Denial, Error, Noun, Result};
 use crate::ids::{AppNumber, UserId, UserRef};
-use crate::users::{NewUser, UserKey, Users, change_user, require_self_or_privileged, uid_of};
+use crate::users::{NewUser, UserKey, Users, change_user, require_self_or_privileged, seen_by, uid_of};
 use crate::{secret, tables};
 
 #[cfg(test)]
@@ -192,6 +192,14 @@ impl Tokens {
     /// # Errors
     /// `Unauthenticated`, with the same answer for wrong, expired and revoked; `Denied(Disabled)`.
     pub async fn authenticate(&self, text: &str) -> Result<Caller> {
+        Ok(self.authenticate_user(text).await?.0)
+    }
+
+    /// As [`Self::authenticate`], with the user's record, as users see their own.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn authenticate_user(&self, text: &str) -> Result<(Caller, store::User)> {
         const REFUSED: Error = Error::Unauthenticated("the token is wrong, expired or revoked");
         if text.is_empty() || text.len() > LONGEST {
             return Err(REFUSED);
@@ -216,7 +224,9 @@ impl Tokens {
         }
         let admin = is_admin(&app, &user);
         let subject = Subject::User { id: UserId(user.id), admin, platform: token.platform, acted_for: false };
-        Ok(Caller::new(app, subject))
+        let caller = Caller::new(app, subject);
+        let user = seen_by(&caller, user);
+        Ok((caller, user))
     }
 
     /// Whether a caller that [`Self::authenticate`] made earlier would still be let in. `generation` is that of the user's record then.

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use proto::{frame, wire};
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 use crate::drive::Connection;
 use crate::error::retry_later;
@@ -35,15 +35,15 @@ pub(crate) async fn tcp(shared: Arc<Shared>, listener: TcpListener) {
 }
 
 /// Takes TLS connections until the gateway stops.
-pub(crate) async fn tls(shared: Arc<Shared>, listener: TcpListener, acceptor: TlsAcceptor) {
+pub(crate) async fn tls(shared: Arc<Shared>, listener: TcpListener, config: Arc<ServerConfig>) {
     while let Some((stream, since)) = next(&shared, &listener).await {
         // A handshake costs more than a refusal is worth: such a connection is dropped.
         let Some(place) = enter_tcp(&shared, &stream, since) else { continue };
         let Some(handshake) = Handshake::begin(&shared) else { continue };
-        let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
+        let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
         let tasks = shared.tasks.clone();
         tasks.spawn(async move {
-            let accepted = within(&shared, since, tls::accept(acceptor, stream)).await;
+            let accepted = within(&shared, since, tls::accept(config, stream)).await;
             drop(handshake);
             match accepted {
                 // A fresh task: the handshake's was large, and would stay so.

@@ -45,9 +45,8 @@ pub(crate) async fn authenticate(
     slot: Arc<Slot>,
     login: Login,
 ) -> Result<Authenticated, Error> {
-    let caller = domain.tokens.authenticate(&login.token).await?;
-    let user = caller.user()?;
-    let record = domain.users.find(&caller, &UserRef::Id(user)).await?;
+    let (caller, record) = domain.tokens.authenticate_user(&login.token).await?;
+    let user = UserId(record.id);
     // A token that was issued for a platform decides what the device counts as, whatever the device says.
     let platform = match caller.platform() {
         0 => login.platform,

@@ -116,7 +116,7 @@ impl Gateway {
         let tls = match config.tls.enabled {
             true => {
                 let resolver = resolver.clone().ok_or(StartError::NoCertificate)?;
-                Some((bind("tls", &config.tls.listen, tcp::listen).await?, tls::acceptor(resolver)?))
+                Some((bind("tls", &config.tls.listen, tcp::listen).await?, tls::config(resolver)?))
             }
             false => None,
         };
@@ -132,9 +132,9 @@ impl Gateway {
             addresses.tcp = listener.local_addr().ok();
             shared.tasks.spawn(accept::tcp(Arc::clone(&shared), listener));
         }
-        if let Some((listener, acceptor)) = tls {
+        if let Some((listener, config)) = tls {
             addresses.tls = listener.local_addr().ok();
-            shared.tasks.spawn(accept::tls(Arc::clone(&shared), listener, acceptor));
+            shared.tasks.spawn(accept::tls(Arc::clone(&shared), listener, config));
         }
         if let Some(endpoint) = &endpoint {
             addresses.quic = endpoint.local_addr().ok();

@@ -10,7 +10,6 @@ mod rooms;
 mod wants;
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,6 +19,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use domain::{AppNumber, BootId, Interest, SessionId, UserId};
+use foldhash::quality::RandomState;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
@@ -39,7 +39,7 @@ const SHARDS: usize = 64;
 /// A user of an app.
 type Key = (AppNumber, UserId);
 /// Users with sessions here.
-type Users = HashMap<Key, User>;
+type Users = HashMap<Key, User, RandomState>;
 
 /// Takes events to the sessions of this process. Made before the domain, which delivers through it.
 pub struct Hub {
@@ -122,7 +122,7 @@ impl Hub {
             listening: Listening::default(),
             lost: Notify::new(),
             tickets: Tickets::new(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             sessions: (0..SHARDS).map(|_| Mutex::default()).collect(),
             users: (0..SHARDS).map(|_| RwLock::default()).collect(),
             watchers: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -350,7 +350,7 @@ impl Hub {
         &self.sessions[usize::try_from(id.0).unwrap_or_default() % SHARDS]
     }
 
-    fn user_shard(&self, key: &Key) -> &RwLock<HashMap<Key, User>> {
+    fn user_shard(&self, key: &Key) -> &RwLock<Users> {
         &self.users[self.shard_of(key)]
     }
 

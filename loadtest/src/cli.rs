@@ -1,21 +1,24 @@
 //! The command line.
 
+mod output;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
+use crate::fault::{self, Faulty};
 use crate::measure::process;
-use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::plan::schedule::Load;
 use crate::plan::target::Target;
 use crate::plan::threshold::Threshold;
-use crate::report;
-use crate::run::coordinator::{self, Worker};
+use crate::run::agent::{self, Agent};
+use crate::run::coordinator;
+use crate::run::fleet::Fleet;
 use crate::scenario::Scenario;
-use crate::show::Silent;
+use output::{Compare, Output};
 
 /// Load generator for a Linnet gateway.
 #[derive(Debug, Parser)]
@@ -23,19 +26,13 @@ use crate::show::Silent;
 struct Arguments {
     #[command(flatten)]
     output: Output,
-    /// Worker threads of the generator; 0 means one per core.
+    #[command(flatten)]
+    fleet: Fleet,
+    /// Threads of each process of the generator; 0 means one per core, shared by the processes of this machine.
     #[arg(long, global = true, default_value_t = 0)]
     threads: usize,
     #[command(subcommand)]
     command: Command,
-}
-
-/// What becomes of the outcome.
-#[derive(Debug, Args)]
-struct Output {
-    /// Prints the outcome as one JSON document instead of text.
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,11 +44,25 @@ enum Command {
     },
     #[command(flatten)]
     Scenario(Flags),
+    /// Tells a run's outcome again, from the file that --json-file wrote: as text, or with --html as a page.
+    Report {
+        /// The outcome.
+        outcome: PathBuf,
+    },
+    /// Compares two runs of the same plan, and fails when the second is worse.
+    Compare(Compare),
+    /// Waits for coordinators on other machines (their --agents), and generates load for them.
+    Agent(agent::Options),
+    /// Is a process of the generator. Only a coordinator or an agent starts it.
+    #[command(hide = true)]
+    Worker,
+    /// Relays connections to a gateway and breaks promises on the way, to prove that a run notices.
+    Faulty(Faulty),
 }
 
 /// A plan made of flags: the scenario's name and options, and with each of them the same options for where, how much, and what for.
 #[derive(Debug)]
-struct Flags(Plan);
+struct Flags(Box<Plan>);
 
 /// The part of a plan that is the same in every scenario.
 #[derive(Debug, Args)]
@@ -85,7 +96,8 @@ impl FromArgMatches for Flags {
         let options = matches.subcommand().map(|(_, options)| options);
         let options = options.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
         let Shared { target, load, threshold } = Shared::from_arg_matches(options)?;
-        Ok(Self(Plan { target, scenario: Scenario::from_arg_matches(matches)?, load, thresholds: threshold }))
+        let scenario = Scenario::from_arg_matches(matches)?;
+        Ok(Self(Box::new(Plan { target, scenario, load, thresholds: threshold })))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -109,44 +121,50 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<bool> {
-    let Arguments { output, threads, command } = arguments;
-    let plan = match command {
-        Command::Run { plan } => {
-            let text = std::fs::read_to_string(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
-            Plan::parse(&text).with_context(|| format!("in {}", plan.display()))?
-        }
-        Command::Scenario(Flags(plan)) => plan,
-    };
+    let Arguments { output, fleet, threads, command } = arguments;
     process::raise_file_limit();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if threads > 0 {
         builder.worker_threads(threads);
     }
     let runtime = builder.enable_all().build()?;
+    let plan = match command {
+        Command::Run { plan } => {
+            let text = std::fs::read_to_string(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
+            Plan::parse(&text).with_context(|| format!("in {}", plan.display()))?
+        }
+        Command::Scenario(Flags(plan)) => *plan,
+        Command::Report { outcome } => {
+            let outcome = output::read(&outcome)?;
+            output.tell(&outcome)?;
+            return Ok(true);
+        }
+        Command::Compare(compare) => return compare.run(),
+        Command::Agent(options) => {
+            return runtime.block_on(async {
+                let agent = Agent::listen(options, threads).await?;
+                println!("waiting for coordinators on {}", agent.address()?);
+                agent.serve().await.map(|()| true)
+            });
+        }
+        Command::Worker => {
+            let served = runtime.block_on(crate::run::serve());
+            runtime.shutdown_background();
+            return served.map(|()| true);
+        }
+        Command::Faulty(faulty) => return runtime.block_on(fault::run(faulty)).map(|()| true),
+    };
     let outcome = runtime.block_on(async {
-        let interrupted = async {
-            // Without a handler for signals there is no early end.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        coordinator::run(plan, vec![Worker::local()], &mut Silent, interrupted).await
-    })?;
+        let workers = fleet.gather(&plan, threads).await?;
+        let (mut shows, stop) = output.show(&plan)?;
+        coordinator::run(plan, workers, &mut shows, stop.asked()).await
+    });
     // Thousands of connections need not be closed one by one.
     runtime.shutdown_background();
-    tell(&outcome, &output)?;
+    let mut outcome = outcome?;
+    outcome.environment.commit.clone_from(&output.commit);
+    output.tell(&outcome)?;
     Ok(outcome.passed)
-}
-
-fn tell(outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
-    if output.json {
-        println!("{}", serde_json::to_string(outcome)?);
-    } else {
-        let mut text = String::new();
-        report::text::write(outcome, &mut text)?;
-        println!("{text}");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! [`measure`] becomes one [`outcome`], from which every [`report`] is made. Nothing here knows the server's code.
 
 pub mod cli;
+pub mod fault;
 pub mod measure;
 pub mod outcome;
 pub mod plan;

@@ -1,9 +1,14 @@
 //! What a run tells in the end: one document, from which every report is made, and which `compare` reads.
 
+mod figures;
+
 use std::collections::BTreeMap;
 
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::measure::environment::Environment;
+use crate::measure::kernel::KernelMemory;
 use crate::measure::latency::{Latencies, Summary};
 use crate::measure::ledger::Verdict;
 use crate::measure::names::{count, timing};
@@ -11,12 +16,20 @@ use crate::measure::process::Sample;
 use crate::measure::tick::Tick;
 use crate::plan::Plan;
 use crate::plan::threshold::Judged;
+use crate::report::units::figure;
+use crate::run::crew::Member;
 use crate::run::message::{Milestone, Part};
 
 /// Version of the document. A reader refuses a later one.
 pub const VERSION: u32 = 1;
 /// A generator this late on its own schedule, microseconds at p99, measures itself.
 const LATE_US: u64 = 5_000;
+/// So does one that uses this share of the cores that it may use, in the open model;
+const SATURATED: f64 = 0.9;
+/// and from this share on it is said that it may.
+const BUSY: f64 = 0.8;
+/// Server and generator together this near to all cores of the machine: neither can show what it could do alone.
+const FULL: f64 = 0.95;
 
 /// What was used and held when a milestone was reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,13 +42,16 @@ pub struct Snapshot {
     pub servers: Vec<Sample>,
     /// The generator's processes, added up.
     pub generator: Sample,
+    /// The kernel of the coordinator's machine.
+    #[serde(default)]
+    pub kernel: Option<KernelMemory>,
 }
 
 impl Snapshot {
-    fn server(&self) -> Sample {
-        self.servers
-            .iter()
-            .fold(Sample::default(), |sum, next| Sample { rss: sum.rss + next.rss, cpu_us: sum.cpu_us + next.cpu_us })
+    /// The server's processes, added up.
+    #[must_use]
+    pub fn server(&self) -> Sample {
+        self.servers.iter().copied().sum()
     }
 }
 
@@ -46,6 +62,9 @@ pub struct Outcome {
     pub version: u32,
     /// This program's version.
     pub tool: String,
+    /// Where.
+    #[serde(default)]
+    pub environment: Environment,
     /// What was to be done. Holds no token.
     pub plan: Plan,
     /// Name of the scenario.
@@ -70,12 +89,18 @@ pub struct Outcome {
     pub errors: BTreeMap<String, u64>,
     /// Costs up to each milestone.
     pub snapshots: Vec<Snapshot>,
-    /// Every second.
+    /// Every second; in a run of more than half an hour, every few seconds.
     pub timeline: Vec<Tick>,
     /// What became of each threshold.
     pub thresholds: Vec<Judged>,
     /// Why these numbers are the generator's rather than the server's; empty for a valid run.
     pub invalid: Vec<String>,
+    /// What a reader should know before believing them.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// Who generated the load.
+    #[serde(default)]
+    pub fleet: Vec<Member>,
     /// Whether the run was ended early.
     pub stopped: bool,
     /// Whether books balanced, something was done, and every threshold holds.
@@ -84,13 +109,14 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) fn new(
-        plan: Plan,
+        mut plan: Plan,
         started_at_ms: u64,
         snapshots: Vec<Snapshot>,
         timeline: Vec<Tick>,
         parts: Vec<Part>,
         stopped: bool,
     ) -> Self {
+        plan.scenario.forget_secrets();
         let (mut counts, mut histograms) = (BTreeMap::<_, u64>::new(), BTreeMap::<_, Latencies>::new());
         for tick in &timeline {
             for (name, count) in &tick.counts {
@@ -117,6 +143,7 @@ impl Outcome {
         let mut outcome = Self {
             version: VERSION,
             tool: concat!("linnet-loadtest ", env!("CARGO_PKG_VERSION")).to_owned(),
+            environment: Environment::here(),
             scenario: plan.scenario.name().to_owned(),
             open: plan.load.is_open(),
             plan,
@@ -132,6 +159,8 @@ impl Outcome {
             timeline,
             thresholds: Vec::new(),
             invalid: Vec::new(),
+            warnings: Vec::new(),
+            fleet: Vec::new(),
             stopped,
             passed: false,
         };
@@ -140,50 +169,44 @@ impl Outcome {
         outcome
     }
 
-    fn snapshot(&self, milestone: Milestone) -> Option<&Snapshot> {
+    /// Reads a document. Fails on one that is none, or of a later version.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let Version { version } = serde_json::from_str(text).context("no outcome of a run")?;
+        ensure!(version <= VERSION, "an outcome of version {version}, and this program knows up to {VERSION}");
+        serde_json::from_str(text).context("no outcome of a run")
+    }
+
+    /// What was used and held at a milestone, if the run came so far.
+    #[must_use]
+    pub fn snapshot(&self, milestone: Milestone) -> Option<&Snapshot> {
         self.snapshots.iter().find(|snapshot| snapshot.milestone == milestone)
     }
 
-    fn count(&self, name: &str) -> u64 {
+    /// A count by its name; 0 for one that nobody counted.
+    #[must_use]
+    pub fn count(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or(0)
     }
 
-    /// Works out rates and costs.
-    fn derive(&mut self) {
-        let mut figures = BTreeMap::new();
-        let mut figure = |name: String, value: f64| {
-            if value.is_finite() {
-                figures.insert(name, value);
-            }
+    /// The seconds that lie wholly under load.
+    pub fn under_load(&self) -> impl Iterator<Item = &Tick> {
+        let at = |milestone| self.snapshot(milestone).map(|snapshot| snapshot.seconds);
+        let (from, to) = at(Milestone::Connected).zip(at(Milestone::Loaded)).unwrap_or_default();
+        let whole = move |tick: &&Tick| {
+            let end = f64::from(tick.second);
+            end - f64::from(tick.span) >= from && end <= to
         };
-        for name in [count::SENT, count::ACKED, count::RECEIVED, count::REQUESTS] {
-            if self.count(name) > 0 && self.seconds > 0.0 {
-                figure(format!("{name} per second"), self.count(name) as f64 / self.seconds);
-            }
-        }
-        let connected = self.count(count::CONNECTED);
-        if let Some((start, up)) = self.snapshot(Milestone::Start).zip(self.snapshot(Milestone::Connected)) {
-            let costs = [("server", start.server(), up.server()), ("generator", start.generator, up.generator)];
-            for (who, before, after) in costs.into_iter().filter(|(_, _, after)| after.rss > 0) {
-                let logins = connected.max(1) as f64;
-                figure(format!("{who} bytes per connection"), (after.rss as f64 - before.rss as f64) / logins);
-                figure(format!("{who} us per login"), after.cpu_us.saturating_sub(before.cpu_us) as f64 / logins);
-            }
-        }
-        if let Some((up, done)) = self.snapshot(Milestone::Connected).zip(self.snapshot(Milestone::Loaded)) {
-            let costs = [("server", up.server(), done.server()), ("generator", up.generator, done.generator)];
-            for (who, before, after) in costs.into_iter().filter(|(_, _, after)| after.rss > 0) {
-                let cpu = after.cpu_us.saturating_sub(before.cpu_us) as f64;
-                if self.seconds > 0.0 {
-                    figure(format!("{who} cores"), cpu / 1e6 / self.seconds);
-                }
-                let shares = [("message", count::ACKED), ("delivery", count::RECEIVED), ("request", count::REQUESTS)];
-                for (what, of) in shares.into_iter().filter(|(_, of)| self.count(of) > 0) {
-                    figure(format!("{who} us per {what}"), cpu / self.count(of) as f64);
-                }
-            }
-        }
-        self.figures.extend(figures);
+        self.timeline.iter().filter(whole)
+    }
+
+    /// Whether messages or calls went as fast as they could, so that the rate is a maximum and the latencies are its price.
+    #[must_use]
+    pub fn is_maximum(&self) -> bool {
+        !self.open && self.count(count::ACKED) + self.count(count::REQUESTS) > 0
     }
 
     /// Judges the books, the thresholds and the generator.
@@ -191,17 +214,66 @@ impl Outcome {
         self.thresholds =
             self.plan.thresholds.iter().map(|threshold| threshold.judge(self.value(&threshold.name))).collect();
         let lag = self.timings.get(timing::LAG).map_or(0, |lag| lag.p99_us);
-        if lag > LATE_US {
+        if self.open && lag > LATE_US {
             self.invalid.push(format!("the generator was {:.1} ms behind its schedule at p99", lag as f64 / 1000.0));
         }
         let not_sent = self.count(count::NOT_SENT);
         if not_sent > 0 {
             self.invalid.push(format!("{not_sent} due messages found their sender's window full"));
         }
-        let failed = self.count(count::CONNECT_FAILED);
-        let done = self.count(count::CONNECTED) + self.count(count::REQUESTS) > 0;
-        self.passed =
-            self.ledger.kept() && failed == 0 && done && self.thresholds.iter().all(|threshold| threshold.passed);
+        if self.open {
+            self.judge_generator();
+        }
+        if self.stopped {
+            self.warnings.push("the run was ended early".to_owned());
+        }
+        self.passed = self.failures().is_empty();
+    }
+
+    /// In the open model a generator without time to spare is late, and what it is late with counts as the server's latency.
+    fn judge_generator(&mut self) {
+        let of = |name: &str| self.figures.get(name).copied().unwrap_or(0.0);
+        let (generator, server) = (of("generator cores"), of("server cores"));
+        let (own, all) = (self.environment.generator_cores, self.environment.cores);
+        let busy = format!("the generator used {generator:.2} of the {own} cores that it may use");
+        if own > 0 && generator > SATURATED * own as f64 {
+            self.invalid.push(busy);
+        } else if own > 0 && generator > BUSY * own as f64 {
+            self.warnings.push(busy);
+        }
+        if all > 0 && server > 0.0 && server + generator > FULL * all as f64 {
+            let used = server + generator;
+            self.warnings.push(format!(
+                "server and generator together used {used:.2} of {all} cores: latencies are those of a full machine"
+            ));
+        }
+    }
+
+    /// Why the run failed, in words for people; empty for one that passed.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let faults = self.ledger.faults();
+        let broken = faults.iter().filter(|(_, count)| *count > 0);
+        let mut failures: Vec<String> = broken.map(|(fault, count)| format!("the books: {count} {fault}")).collect();
+        match self.count(count::CONNECT_FAILED) {
+            0 => {}
+            failed => failures.push(format!("{failed} connections could not be made")),
+        }
+        match self.count(count::NOT_BACK) {
+            0 => {}
+            away => failures.push(format!("{away} users did not have everything in time")),
+        }
+        if self.count(count::CONNECTED) + self.count(count::REQUESTS) == 0 {
+            failures.push("nothing was done".to_owned());
+        }
+        for judged in self.thresholds.iter().filter(|judged| !judged.passed) {
+            let measured = judged.measured.map_or_else(
+                || "was not measured".to_owned(),
+                |value| format!("was {}", figure(&judged.threshold, value)),
+            );
+            failures.push(format!("{}: {measured}", judged.threshold));
+        }
+        failures
     }
 
     /// A number by name: a figure (`acked per second`), a count (`disconnected`), a fault (`lost`), or a percentile in microseconds

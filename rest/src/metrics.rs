@@ -1,8 +1,9 @@
 //! Names of the metrics of the REST service.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 
 /// Requests answered, by `dialect`, `route` and `status`.
 pub const REQUESTS: &str = "linnet_rest_requests_total";
@@ -24,9 +25,27 @@ pub fn describe() {
     metrics::describe_counter!(PANICS, "Handlers that failed in a way that is our fault");
 }
 
-pub(crate) fn answered(dialect: &'static str, route: &'static str, status: u16, took: Duration) {
-    counter!(REQUESTS, "dialect" => dialect, "route" => route, "status" => status.to_string()).increment(1);
-    histogram!(SECONDS, "dialect" => dialect, "route" => route).record(took);
+/// The metrics of one route. Those that every good answer needs are looked up by their names once.
+#[derive(Default)]
+pub(crate) struct Answers {
+    good: OnceLock<Counter>,
+    seconds: OnceLock<Histogram>,
+}
+
+impl Answers {
+    /// A request was answered.
+    pub(crate) fn count(&self, dialect: &'static str, route: &'static str, status: u16, took: Duration) {
+        let counted = |status: u16| {
+            let status = status.to_string();
+            counter!(REQUESTS, "dialect" => dialect, "route" => route, "status" => status)
+        };
+        match status {
+            200 => self.good.get_or_init(|| counted(200)).increment(1),
+            other => counted(other).increment(1),
+        }
+        let seconds = || histogram!(SECONDS, "dialect" => dialect, "route" => route);
+        self.seconds.get_or_init(seconds).record(took);
+    }
 }
 
 pub(crate) fn opened() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use crate::context::Call;
 use crate::dialect::Fault;
+use crate::metrics::Answers;
 use crate::route::{Endpoint, State};
 use crate::stream::Stream;
 use crate::tables::Table;
@@ -36,6 +37,8 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 /// The endpoints of one path, whatever names stand in it: one or more methods, one dialect.
 struct PathTable {
     endpoints: Vec<Endpoint>,
+    /// Of each endpoint.
+    answers: Vec<Answers>,
     state: Arc<State>,
     slots: Arc<Semaphore>,
 }
@@ -50,7 +53,8 @@ pub(crate) fn router(tables: Vec<Table>, state: &Arc<State>) -> Router {
     let mut router = Router::new();
     for endpoints in paths.into_values() {
         let path = endpoints[0].path;
-        let table = Arc::new(PathTable { endpoints, state: Arc::clone(state), slots: Arc::clone(&slots) });
+        let answers = endpoints.iter().map(|_| Answers::default()).collect();
+        let table = Arc::new(PathTable { endpoints, answers, state: Arc::clone(state), slots: Arc::clone(&slots) });
         router = router.route(
             path,
             any(move |request: Request| {
@@ -84,19 +88,19 @@ impl PathTable {
     async fn answer(&self, request: Request) -> Response {
         let started = Instant::now();
         let method = request.method().clone();
-        let found = self.endpoints.iter().find(|endpoint| endpoint.methods.contains(&method));
+        let found = self.endpoints.iter().position(|endpoint| endpoint.methods.contains(&method));
         // Every path has at least one endpoint; whose it is decides the words of a refusal.
-        let owner = found.unwrap_or(&self.endpoints[0]);
+        let (owner, answers) = (&self.endpoints[found.unwrap_or(0)], &self.answers[found.unwrap_or(0)]);
         let cors = self.endpoints.iter().any(|endpoint| endpoint.cors);
         let mut response = match found {
             _ if cors && method == Method::OPTIONS => (owner.preflight)(),
             None => self.wrong_method(owner),
-            Some(endpoint) => self.run(endpoint, request).await.unwrap_or_else(|fault| (endpoint.refuse)(fault)),
+            Some(_) => self.run(owner, request).await.unwrap_or_else(|fault| (owner.refuse)(fault)),
         };
         if cors {
             allow_any_origin(response.headers_mut());
         }
-        metrics::answered(owner.dialect, owner.path, response.status().as_u16(), started.elapsed());
+        answers.count(owner.dialect, owner.path, response.status().as_u16(), started.elapsed());
         response
     }
 
@@ -146,6 +150,9 @@ async fn read_body(headers: &HeaderMap, body: Body, limit: u64, deadline: Durati
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(Fault::TooLarge { limit });
+    }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
     }
     let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
     match tokio::time::timeout(deadline, body.collect()).await {

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::conversations::ConversationId;
 use crate::driver::{self, Command};
 use crate::error::{Error, Result};
-use crate::event::{Cursor, Event};
+use crate::event::{Cursor, Delivered, Event};
 use crate::network::Network;
 use crate::options::Options;
 
@@ -144,6 +144,13 @@ impl Client {
         self.command(Command::Wake).await
     }
 
+    /// Loses the connection, as if the network had: without a word to the server, and the client comes back as it would then.
+    ///
+    /// For tests and load generators. The socket is closed, so a server on a living machine learns of it at once.
+    pub async fn cut(&self) -> Result<()> {
+        self.command(Command::Cut).await
+    }
+
     /// Ends the session and tells the server, so that others see the user gone at once; returns when that is done, within a second.
     /// What is unanswered fails with [`Error::Closed`]; the last event is [`Event::Closed`].
     pub async fn close(&self) {
@@ -240,23 +247,32 @@ impl Events {
 
     /// Moves the cursor to what the app has now taken.
     fn note(&self, event: &Event) {
-        let (conversation, epoch, seq) = match event {
-            Event::Entry(delivered) => (delivered.conversation, Some(delivered.epoch), delivered.entry.seq),
-            Event::Gap { conversation, to_seq, .. } => (*conversation, None, *to_seq),
-            Event::Reset { conversation, epoch } => (*conversation, Some(*epoch), 0),
+        let (conversation, epoch, seq, message_id) = match event {
+            Event::Entry(delivered) => {
+                let Delivered { conversation, epoch, entry } = &**delivered;
+                (*conversation, Some(*epoch), entry.seq, entry.message_id)
+            }
+            Event::Gap { conversation, to_seq, .. } => (*conversation, None, *to_seq, 0),
+            Event::Reset { conversation, epoch } => {
+                let cursor = Cursor { conversation: *conversation, epoch: *epoch, seq: 0, message_id: 0 };
+                self.shared.cursors.lock().insert(*conversation, cursor);
+                return;
+            }
             // Settles the epoch of a conversation that came without entries, or with a gap only.
-            Event::Conversation(state) => (state.id, Some(state.epoch), 0),
+            Event::Conversation(state) => (state.id, Some(state.epoch), 0, 0),
             _ => return,
         };
         let mut cursors = self.shared.cursors.lock();
-        let cursor =
-            cursors.entry(conversation).or_insert_with(|| Cursor { conversation, epoch: epoch.unwrap_or(0), seq: 0 });
+        let begun = Cursor { conversation, epoch: epoch.unwrap_or(0), seq: 0, message_id: 0 };
+        let cursor = cursors.entry(conversation).or_insert(begun);
         match epoch {
             // A gap may be the first that is heard of a conversation; the epoch comes with what follows.
             Some(epoch) if cursor.epoch == 0 => cursor.epoch = epoch,
-            Some(epoch) if cursor.epoch != epoch => *cursor = Cursor { conversation, epoch, seq },
+            Some(epoch) if cursor.epoch != epoch => *cursor = begun,
             _ => {}
         }
-        cursor.seq = cursor.seq.max(seq);
+        if seq > cursor.seq {
+            (cursor.seq, cursor.message_id) = (seq, message_id);
+        }
     }
 }

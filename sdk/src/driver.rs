@@ -51,6 +51,8 @@ pub(crate) enum Command {
     IgnoreEvents,
     /// The network changed.
     Wake,
+    /// The network is to have failed.
+    Cut,
     /// The app is done; told when the server knows.
     Close(oneshot::Sender<()>),
 }
@@ -218,7 +220,7 @@ impl Driver {
     fn handle_read(&mut self, read: std::io::Result<usize>) {
         match read {
             Ok(0) => return self.lose("the server closed the connection"),
-            Ok(_) => {}
+            Ok(bytes) => self.network.note_received(bytes),
             Err(error) => return self.lose(&error.to_string()),
         }
         let now = now();
@@ -265,6 +267,9 @@ impl Driver {
             }
             Command::IgnoreEvents => self.ignore_events = true,
             Command::Wake => self.session.handle_wake(now),
+            // Without a connection there is none to lose, and an attempt to make one goes on.
+            Command::Cut if self.wire.is_some() => self.lose("the connection was cut"),
+            Command::Cut => {}
             Command::Close(closer) => {
                 self.closers.push(closer);
                 self.session.handle_close();

@@ -94,6 +94,8 @@ pub struct Cursor {
     pub epoch: u64,
     /// Every entry up to here is held.
     pub seq: u64,
+    /// The message id of the entry at `seq`, by which a log that lost that entry is recognised; 0 where it is not known.
+    pub message_id: u64,
 }
 
 /// Why the server ended a session for good.

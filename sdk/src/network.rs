@@ -3,14 +3,16 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, TransportConfig, VarInt};
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::time::Instant;
@@ -61,6 +63,8 @@ struct Inner {
     endpoints: Mutex<[Option<Endpoint>; 2]>,
     /// When TLS last beat QUIC.
     tls_won: Mutex<Option<Instant>>,
+    /// Bytes of frames.
+    received: AtomicU64,
 }
 
 impl Network {
@@ -72,12 +76,34 @@ impl Network {
     /// The same, with connections made from this local address. Several sources allow more TCP connections to one server
     /// than one has ports.
     pub fn from_source(trust: &Trust, source: Option<IpAddr>) -> Result<Self> {
-        let tls = tls_config(trust)?;
+        Self::shaking_hands(tls_config(trust)?, source)
+    }
+
+    /// The same, with every handshake a whole one, as those of clients that meet the server for the first time. Otherwise a
+    /// connection resumes the TLS session of an earlier one of this network where it can, which costs both sides less.
+    pub fn without_resumption(&self) -> Result<Self> {
+        let mut tls = ClientConfig::clone(&self.inner.tls);
+        tls.resumption = Resumption::disabled();
+        Self::shaking_hands(tls, self.inner.source)
+    }
+
+    fn shaking_hands(tls: ClientConfig, source: Option<IpAddr>) -> Result<Self> {
         let quic = QuicClientConfig::try_from(tls.clone()).map_err(|error| Error::Options(error.to_string()))?;
         let mut quic = quinn::ClientConfig::new(Arc::new(quic));
         quic.transport_config(Arc::new(transport_config()));
-        let inner = Inner { tls: Arc::new(tls), quic, source, endpoints: Mutex::default(), tls_won: Mutex::default() };
+        let (endpoints, tls_won, received) = Default::default();
+        let inner = Inner { tls: Arc::new(tls), quic, source, endpoints, tls_won, received };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Bytes that all clients of this network have received so far, without what encryption adds.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.inner.received.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_received(&self, bytes: usize) {
+        self.inner.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn tls_config(&self) -> Arc<ClientConfig> {
@@ -128,7 +154,10 @@ impl Network {
 }
 
 fn tls_config(trust: &Trust) -> Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    // Its handshake hashes with SHA-256, for which processors have instructions; that of AES-256 with SHA-384, for which most have none.
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let provider = Arc::new(provider);
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Options(error.to_string()))?;
@@ -169,6 +198,8 @@ fn transport_config() -> TransportConfig {
         .receive_window(STREAM_WINDOW.into())
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None)
+        // Probes for larger packets are most of what a short connection sends, and chat frames are small.
+        .mtu_discovery_config(None)
         .max_idle_timeout(Some(IdleTimeout::from(IDLE_TIMEOUT)));
     transport
 }

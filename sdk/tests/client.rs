@@ -215,6 +215,24 @@ async fn nothing_is_lost_or_repeated_over_a_quic_that_breaks() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_cut_comes_back_and_misses_nothing() {
+    let fake = Fake::start().await;
+    for transport in [Transport::Tcp, Transport::Tls, Transport::Quic] {
+        let token = format!("bob:{}", 2 + transport as u64);
+        let bob = Client::connect(options(&fake, transport, &token)).await.unwrap();
+        let mut events = bob.events();
+        until(&mut events, |event| *event == Event::Synced).await;
+        bob.cut().await.unwrap();
+        let lost = until(&mut events, |event| matches!(event, Event::Disconnected { .. })).await;
+        assert!(matches!(lost, Event::Disconnected { reason, .. } if reason.contains("cut")));
+        fake.state.write(1, 2 + transport as u64, 1, "meanwhile");
+        assert_eq!(next_text(&mut events).await, (1, "meanwhile".to_owned()));
+        bob.close().await;
+        assert!(bob.cut().await.is_err(), "a closed client has nothing to lose");
+    }
+}
+
+#[tokio::test]
 async fn lost_pushes_are_fetched() {
     let fake = Fake::start().await;
     let alice = Client::connect(options(&fake, Transport::Tcp, "alice:1")).await.unwrap();

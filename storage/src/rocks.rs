@@ -73,6 +73,14 @@ impl Rocks {
         self.queue.push(batch).inspect_err(|error| metrics::committed(std::iter::once(&Err(error.clone()))))
     }
 
+    /// The value at an address; `None` if only the disk can tell.
+    pub(crate) fn get_in_memory(&self, address: &Address) -> Result<Option<Option<Bytes>>> {
+        match self.disk.get_one(address, self.clock.now(), Tier::Memory)? {
+            Found::Value(value) => Ok(Some(value)),
+            Found::NotInMemory => Ok(None),
+        }
+    }
+
     pub(crate) async fn get_many(&self, addresses: &[Address]) -> Result<Vec<Option<Bytes>>> {
         let now = self.clock.now();
         let inline = addresses.len().min(INLINE_ROWS);

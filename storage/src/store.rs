@@ -148,7 +148,15 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Corrupt`].
     pub async fn get<K: Key>(&self, key: &K) -> Result<Option<K::Record>> {
-        let found = self.get_raw(&[key.address()]).await?;
+        let address = key.address();
+        #[cfg(feature = "rocksdb")]
+        if let Engine::Rocks(rocks) = &self.0
+            && let Some(found) = rocks.get_in_memory(&address)?
+        {
+            return found.map(decode::<K>).transpose();
+        }
+        // Boxed: callers that read now and then should not be as large as the slowest of the engines all the time.
+        let found = Box::pin(self.get_raw(std::slice::from_ref(&address))).await?;
         found.into_iter().next().flatten().map(decode::<K>).transpose()
     }
 
@@ -158,7 +166,7 @@ impl Store {
     /// [`Error::Unavailable`] or [`Error::Corrupt`].
     pub async fn get_many<K: Key>(&self, keys: &[K]) -> Result<Vec<Option<K::Record>>> {
         let addresses: Vec<Address> = keys.iter().map(Key::address).collect();
-        let found = self.get_raw(&addresses).await?;
+        let found = Box::pin(self.get_raw(&addresses)).await?;
         found.into_iter().map(|value| value.map(decode::<K>).transpose()).collect()
     }
 

@@ -1,6 +1,6 @@
 //! Comparing what a device holds with what there is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use proto::entry;
@@ -9,7 +9,8 @@ use super::{Conversation, Conversations, Page, describe_all, memberships_page};
 use crate::access::View;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
-use crate::ids::{ConversationId, Epoch, Seq};
+use crate::ids::{ConversationId, Epoch, MessageId, Seq};
+use crate::log::{EntryKey, Lost};
 use crate::messages::read;
 
 /// Whether a device can be sure to have everything.
@@ -27,12 +28,22 @@ pub enum Verdict {
 }
 
 /// What a device holds of a conversation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Have {
     /// Of the history that it holds.
     pub epoch: Epoch,
     /// It has every entry up to here.
     pub seq: Seq,
+    /// Of the newest entries up to `seq`, ascending; as many as it knows.
+    pub message_ids: Vec<MessageId>,
+}
+
+impl Have {
+    /// The entries of which it knows the ids.
+    fn known(&self) -> impl Iterator<Item = (Seq, MessageId)> {
+        let seqs = (1..=self.seq.0).rev().map(Seq);
+        seqs.zip(self.message_ids.iter().rev().copied())
+    }
 }
 
 /// One conversation, compared with what the device holds.
@@ -71,31 +82,70 @@ impl Conversations {
         let (rows, next) = memberships_page(&self.store, app, user, cursor, limit).await?;
         let views = self.access.views(app, user, rows).await?;
         let described = describe_all(&self.store, &views, self.config.unread_cap).await?;
+        let others = self.of_other_histories(&views, have).await?;
         let mut items = Vec::with_capacity(views.len());
         for (view, mut conversation) in views.iter().zip(described) {
             let have = have.get(&view.conversation);
-            if let Some(have) = have
-                && have.epoch.0 == view.head.epoch
-                && have.seq > view.last()
-            {
-                conversation.head = self.log.was_longer(app, view.conversation, view.head, have.seq).await?;
+            // What was said in another epoch is void, and so is what this epoch's log does not hold any more.
+            let lost = match have.filter(|have| have.epoch.0 == view.head.epoch) {
+                Some(have) if have.seq > view.last() => Some(Lost::End(have.seq)),
+                Some(_) if others.contains(&view.conversation) => Some(Lost::Entries),
+                _ => None,
+            };
+            if let Some(lost) = lost {
+                conversation.head = self.log.has_lost(app, view.conversation, view.head, lost).await?;
             }
-            items.push(self.compare(view, conversation, have, entries).await?);
+            let is_void = lost.is_some() || have.is_some_and(|have| have.epoch.0 != view.head.epoch);
+            let held = have.filter(|_| !is_void).map_or(Seq(0), |have| have.seq);
+            items.push(self.compare(view, conversation, held, is_void, entries).await?);
         }
         Ok(Page { items, next })
+    }
+
+    /// Conversations in which a device holds an entry in whose place there is another one: the log lost it, and grew again.
+    async fn of_other_histories(
+        &self,
+        views: &[View],
+        have: &HashMap<ConversationId, Have>,
+    ) -> Result<HashSet<ConversationId>> {
+        let mut found = HashSet::new();
+        let mut doubts = Vec::new();
+        for view in views {
+            let Some(have) = have.get(&view.conversation).filter(|have| have.epoch.0 == view.head.epoch) else {
+                continue;
+            };
+            let newest = MessageId(view.head.last_message_id);
+            for (seq, id) in have.known().filter(|(seq, _)| view.shows(*seq)) {
+                if seq < view.last() {
+                    doubts.push((EntryKey { app: view.app, conversation: view.conversation, seq }, id));
+                } else if id != newest {
+                    found.insert(view.conversation);
+                }
+            }
+        }
+        // A store that only this process writes to loses nothing while it runs.
+        if !self.events.is_shared() || doubts.is_empty() {
+            return Ok(found);
+        }
+        let keys: Vec<EntryKey> = doubts.iter().map(|(key, _)| *key).collect();
+        for ((key, id), entry) in doubts.iter().zip(self.store.get_many(&keys).await?) {
+            // One that has vanished proves nothing.
+            if entry.is_some_and(|entry| entry.message_id != id.0) {
+                found.insert(key.conversation);
+            }
+        }
+        Ok(found)
     }
 
     async fn compare(
         &self,
         view: &View,
         conversation: Conversation,
-        have: Option<&Have>,
+        held: Seq,
+        is_void: bool,
         limit: usize,
     ) -> Result<Synced> {
         let last = view.last();
-        // Ahead of the log within its epoch is a history that this store has no more: it is as void as another epoch's.
-        let is_void = have.is_some_and(|have| have.epoch.0 != view.head.epoch || have.seq > last);
-        let held = have.filter(|_| !is_void).map_or(Seq(0), |have| have.seq);
         // What comes before `granted` is not this user's to read, so lacking it is no gap.
         let wanted = view.granted.max(Seq(held.0 + 1));
         let low = wanted.max(view.first);

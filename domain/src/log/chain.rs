@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// Ties together the messages that one client sends into one conversation without waiting for each to be durable.
 ///
@@ -17,6 +17,14 @@ impl Chain {
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.0.load(Ordering::Acquire)
+    }
+
+    /// Whether another message may be placed behind those of it.
+    ///
+    /// # Errors
+    /// `Limited`, once it is broken.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.is_broken() { Err(super::cut_off()) } else { Ok(()) }
     }
 
     /// Breaks, if this outcome is one after which the message will be sent again.
@@ -44,7 +52,7 @@ mod tests {
         let chain = Chain::default();
         messages.submit_in(&alice, message(conversation, "a"), &chain).await.unwrap().durable().await.unwrap();
         chain.note(&Error::Limited { retry_after: Duration::ZERO });
-        let behind = messages.submit_in(&alice, message(conversation, "c"), &chain).await.unwrap().durable().await;
+        let behind = messages.submit_in(&alice, message(conversation, "c"), &chain).await;
         assert!(matches!(behind, Err(Error::Limited { .. })), "{behind:?}");
         let anew = Chain::default();
         for (name, seq) in [("b", 2), ("c", 3)] {

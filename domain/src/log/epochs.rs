@@ -4,6 +4,7 @@
 //! was brought back from a copy. Seqs would then be given again, to other entries. Whoever has seen more than there is proves it: the log then
 //! gets another epoch, and devices start anew with it instead of believing that they have what they have not.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use proto::store;
@@ -20,7 +21,16 @@ use crate::tables;
 /// How often what devices claim to have seen can begin an epoch: a dishonest one must not make all others start anew without end.
 const CLAIMS: Duration = Duration::from_secs(600);
 
-/// What says that a log was longer once.
+/// What a log does not hold any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// What stood up to there: the log ends before.
+    End(Seq),
+    /// Entries in whose places there are others.
+    Entries,
+}
+
+/// What says that a log was another once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Witness {
     /// This process has seen it durable.
@@ -33,24 +43,25 @@ impl Log {
     /// The head for a lane to go on from.
     pub(super) async fn head_of(&self, lane: &Lane) -> Result<Option<store::Head>> {
         let head = self.head(lane.app, lane.conversation).await?;
-        let (epoch, seq) = lane.lock().durable;
-        match head {
-            Some(head) if epoch == head.epoch && seq > head.last_seq => {
-                self.begin_epoch(lane.app, lane.conversation, head, Seq(seq), Witness::Own).await.map(Some)
-            }
-            head => Ok(head),
-        }
+        let durable = lane.lock().durable;
+        let Some(head) = head.filter(|head| head.epoch == durable.epoch) else { return Ok(head) };
+        let lost = match durable.seq.cmp(&head.last_seq) {
+            Ordering::Greater => Lost::End(Seq(durable.seq)),
+            Ordering::Equal if durable.message_id != head.last_message_id => Lost::Entries,
+            _ => return Ok(Some(head)),
+        };
+        self.begin_epoch(lane.app, lane.conversation, head, lost, Witness::Own).await.map(Some)
     }
 
-    /// A device of a member has seen `seq` in the epoch of this head, which ends below it. Answers with the head as it is then.
-    pub(crate) async fn was_longer(
+    /// A device of a member has seen what is not there, in the epoch of this head. Answers with the head as it is then.
+    pub(crate) async fn has_lost(
         &self,
         app: AppNumber,
         conversation: ConversationId,
         head: store::Head,
-        seq: Seq,
+        lost: Lost,
     ) -> Result<store::Head> {
-        self.begin_epoch(app, conversation, head, seq, Witness::Device).await
+        self.begin_epoch(app, conversation, head, lost, Witness::Device).await
     }
 
     async fn begin_epoch(
@@ -58,16 +69,17 @@ impl Log {
         app: AppNumber,
         conversation: ConversationId,
         mut head: store::Head,
-        seq: Seq,
+        lost: Lost,
         witness: Witness,
     ) -> Result<store::Head> {
         let key = HeadKey { app, conversation };
-        let lost = head.epoch;
+        let epoch = head.epoch;
         let mut tries = Tries::default();
         loop {
             let now = self.clock.now();
             let is_too_soon = head.epoch_began > 0 && Millis(head.epoch_began).plus(CLAIMS) > now;
-            if head.epoch != lost || head.last_seq >= seq.0 || (witness == Witness::Device && is_too_soon) {
+            let is_there = matches!(lost, Lost::End(seq) if head.last_seq >= seq.0);
+            if head.epoch != epoch || is_there || (witness == Witness::Device && is_too_soon) {
                 return Ok(head);
             }
             let after = store::Head { epoch: new_epoch(), epoch_began: now.0, ..head };
@@ -79,9 +91,9 @@ impl Log {
                     app = app.0,
                     ?conversation,
                     ?witness,
-                    seen = seq.0,
+                    ?lost,
                     left = head.last_seq,
-                    "the store has lost the end of a conversation: its devices start anew"
+                    "the store has lost a part of a conversation: its devices start anew"
                 );
                 return Ok(after);
             }
@@ -131,8 +143,20 @@ mod tests {
         (sent.epoch.0, sent.seq.0)
     }
 
-    async fn compare(domain: &Domain, of: &Caller, to: ConversationId, (epoch, seq): (u64, u64)) -> (Verdict, u64) {
-        let have = HashMap::from([(to, Have { epoch: Epoch(epoch), seq: Seq(seq) })]);
+    async fn compare(domain: &Domain, of: &Caller, to: ConversationId, held: (u64, u64)) -> (Verdict, u64) {
+        compare_all(domain, of, to, held, &[]).await
+    }
+
+    /// As a device does that knows the ids of the newest entries that it holds.
+    async fn compare_all(
+        domain: &Domain,
+        of: &Caller,
+        to: ConversationId,
+        (epoch, seq): (u64, u64),
+        ids: &[u64],
+    ) -> (Verdict, u64) {
+        let message_ids = ids.iter().copied().map(MessageId).collect();
+        let have = HashMap::from([(to, Have { epoch: Epoch(epoch), seq: Seq(seq), message_ids })]);
         let mut synced = domain.conversations.sync(of, &have, None, 10, 10).await.unwrap().items;
         synced.retain(|synced| synced.conversation.id == to);
         (synced[0].verdict, synced[0].conversation.head.epoch)
@@ -156,6 +180,58 @@ mod tests {
         assert_eq!(compare(&world.domain, &alice, conversation, (epoch, seq)).await, (Verdict::Complete, epoch));
         // What was lost can be sent again.
         assert_eq!(send(&world.domain, &alice, conversation, "b").await, (epoch, seq + 1));
+    }
+
+    #[tokio::test]
+    async fn a_process_whose_last_entry_gave_way_to_another_begins_an_epoch() {
+        let world = World::new().await;
+        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+        let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
+        let at = HeadKey { app: alice.app(), conversation };
+        send(&world.domain, &alice, conversation, "a").await;
+        let before = head(&world, at).await;
+        let held = send(&world.domain, &alice, conversation, "b").await;
+        lose(&world, at, &before).await;
+        let (other, _) = world.another().await;
+        assert_eq!(send(&other, &bob, conversation, "c").await, held, "it knows of nothing");
+        let (epoch, seq) = send(&world.domain, &alice, conversation, "d").await;
+        assert_eq!(seq, held.1 + 1);
+        assert_ne!(epoch, held.0);
+    }
+
+    #[tokio::test]
+    async fn a_device_that_holds_what_another_process_has_written_over_begins_an_epoch() {
+        let world = World::new().await;
+        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+        let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
+        let at = HeadKey { app: alice.app(), conversation };
+        send(&world.domain, &alice, conversation, "a").await;
+        let before = head(&world, at).await;
+        send(&world.domain, &alice, conversation, "b").await;
+        let held = send(&world.domain, &alice, conversation, "c").await;
+        let ids = [before.last_message_id, head(&world, at).await.last_message_id];
+        lose(&world, at, &before).await;
+        let other = world.among_others().await;
+        for name in ["d", "e", "f"] {
+            send(&other, &bob, conversation, name).await;
+        }
+        let newest = (held.0, held.1 + 1);
+        let after = head(&world, at).await;
+        assert_eq!((after.epoch, after.last_seq), newest, "it knows of nothing");
+        // Whoever holds what is there goes on, and so does whoever cannot tell.
+        let there = [after.last_message_id];
+        assert_eq!(compare_all(&other, &bob, conversation, newest, &there).await, (Verdict::Complete, held.0));
+        assert_eq!(compare(&other, &bob, conversation, held).await, (Verdict::Complete, held.0));
+        // The entry at the end of what it holds is another one. And where that is the log's last, nothing has to be read.
+        let (verdict, epoch) = compare_all(&other, &alice, conversation, held, &ids[1..]).await;
+        assert_eq!((verdict, head(&world, at).await.epoch), (Verdict::Reset, epoch));
+        assert_ne!(epoch, held.0);
+        assert_eq!(compare(&other, &bob, conversation, held).await, (Verdict::Reset, epoch), "and all others are told");
+        // So soon after, only the device itself begins anew; a lie about an entry further up is no better.
+        let last = (epoch, newest.1);
+        for ids in [vec![1], vec![1, after.last_message_id]] {
+            assert_eq!(compare_all(&other, &bob, conversation, last, &ids).await, (Verdict::Reset, epoch), "{ids:?}");
+        }
     }
 
     #[tokio::test]

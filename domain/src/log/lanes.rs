@@ -3,10 +3,11 @@
 //! A lane only saves reading the head: a forgotten lane, or one that is behind, costs a conflict and another attempt, never a wrong entry.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use foldhash::quality::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 use proto::{entry, store};
 use storage::{Commit, Home};
@@ -24,7 +25,7 @@ use crate::tables;
 /// Locks that the lanes are spread over.
 const SHARDS: usize = 64;
 
-type Shard = HashMap<(AppNumber, ConversationId), Arc<Lane>>;
+type Shard = HashMap<(AppNumber, ConversationId), Arc<Lane>, RandomState>;
 
 /// The lanes of conversations that were written to lately.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Lanes {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             shard_capacity: (capacity / SHARDS).max(1),
             gauge: metrics::gauge!(LANES),
         }
@@ -141,12 +142,20 @@ pub(super) struct LaneState {
     parked: usize,
     /// Whether a task is waiting for the queue's commits.
     pub(super) driven: bool,
-    /// Epoch and seq of the last entry that became durable here: a head below it means that the store has lost it.
-    pub(super) durable: (u64, u64),
+    /// The last entry that became durable here: a head below it, or another one in its place, means that the store has lost it.
+    pub(super) durable: Durable,
     /// Ids of messages of which it is unknown whether they are stored, and which nobody was told of. The latest ones.
     pub(super) unsure: Vec<u64>,
     /// How many entries were placed since the lane was last without any on its way.
     pub(super) placed: u32,
+}
+
+/// An entry that was durable once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Durable {
+    pub(super) epoch: u64,
+    pub(super) seq: u64,
+    pub(super) message_id: u64,
 }
 
 /// Messages of one lane whose outcome is unknown that are remembered.
@@ -176,7 +185,7 @@ impl LaneState {
     /// Takes the slot whose commit was awaited.
     pub(super) fn take_settled(&mut self) -> Box<Slot> {
         let slot = self.queue.remove(self.parked).expect("only the driving task removes slots");
-        self.durable = (slot.epoch, slot.entry.seq);
+        self.durable = Durable { epoch: slot.epoch, seq: slot.entry.seq, message_id: slot.entry.message_id };
         slot
     }
 

@@ -4,8 +4,10 @@
 //! as nearly all are. But a message that is not costs a conflict, and with it all that is on its way in its conversation another place.
 //! So what was used in this process a while ago is remembered, in a few bytes, and looked up before it is placed again.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use foldhash::quality::RandomState;
 
 use super::SentKey;
 
@@ -21,7 +23,7 @@ pub(super) struct Used {
 
 impl Default for Used {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), places: (0..PLACES).map(|_| AtomicU32::new(0)).collect() }
+        Self { hasher: RandomState::default(), places: (0..PLACES).map(|_| AtomicU32::new(0)).collect() }
     }
 }
 

@@ -63,7 +63,7 @@ async fn a_comparison_says_what_is_lacking() {
         epoch = world.send(&alice, conversation, &number.to_string(), "x").await.unwrap().epoch;
     }
     let compare = async |epoch, seq, entries| {
-        let have = HashMap::from([(conversation, Have { epoch, seq: Seq(seq) })]);
+        let have = HashMap::from([(conversation, Have { epoch, seq: Seq(seq), message_ids: Vec::new() })]);
         let synced = world.sync(&bob, &have, entries).await;
         let synced = synced.into_iter().find(|synced| synced.conversation.id == conversation).unwrap();
         (synced.verdict, seqs(&synced.entries))

@@ -169,7 +169,8 @@ async fn try_everything(world: &World, caller: &Caller, ids: Ids) -> Vec<(&'stat
         note.note("conversations.typing", domain.conversations.typing(caller, conversation, true).await);
         let sent = domain.messages.send(caller, outgoing(conversation, &format!("{n}"), "mine")).await;
         note.note("messages.send", sent.map(|_| ()));
-        let have = HashMap::from([(conversation, Have { epoch: Epoch(1), seq: Seq(1) })]);
+        let have =
+            HashMap::from([(conversation, Have { epoch: Epoch(1), seq: Seq(1), message_ids: vec![MessageId(1)] })]);
         let synced = domain.conversations.sync(caller, &have, None, 100, 10).await;
         note.note("conversations.sync", synced.map(|page| page.items.len()));
     }

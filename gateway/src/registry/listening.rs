@@ -6,12 +6,12 @@
 //! Where no other process holds sessions, nothing of this is kept.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use domain::{AppNumber, Caller, Concern, Domain, Error, GroupId, Interest, Interests, SessionId};
+use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 
 use super::{Hub, Key, SHARDS, Slot, User};
@@ -34,7 +34,7 @@ pub(super) struct Listening {
 impl Default for Listening {
     fn default() -> Self {
         let groups = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { interests: OnceLock::new(), hasher: RandomState::new(), groups }
+        Self { interests: OnceLock::new(), hasher: RandomState::default(), groups }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Who is in which chat room. Nobody keeps it but this: with its session, a user is gone from all of them.
 
-use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{AppNumber, Audience, Domain, GroupId, Interest, record};
+use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,7 @@ pub(super) struct Rooms {
 impl Default for Rooms {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { hasher: RandomState::new(), shards, changed: Mutex::default() }
+        Self { hasher: RandomState::default(), shards, changed: Mutex::default() }
     }
 }
 

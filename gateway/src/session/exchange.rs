@@ -180,7 +180,7 @@ impl Session {
             Err(domain::Error::Limited { .. } | domain::Error::Unavailable(_)) => {
                 self.hold(now.at, conversation, turn, &client_msg_id);
             }
-            Ok(_) | Err(_) => self.settle_turn(turn),
+            Ok(_) | Err(_) => self.settle_turn(conversation, &client_msg_id),
         }
         match outcome {
             // The ack took the push's place already.

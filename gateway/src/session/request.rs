@@ -16,7 +16,7 @@ use bytes::Bytes;
 use domain::conversations::{Have, ViewChange};
 use domain::messages::{Chain, HistoryRange, Outgoing};
 use domain::record::Mute;
-use domain::{ConversationId, Epoch, GroupId, GroupRef, Seq, UserId};
+use domain::{ConversationId, Epoch, GroupId, GroupRef, MessageId, Seq, UserId};
 use proto::{entry, wire};
 use wire::frame::Body;
 
@@ -39,6 +39,8 @@ const MOST_ROWS: usize = 200;
 const MOST_NAMES: usize = 200;
 /// Most conversations that a device may list in a sync.
 const MOST_HAVE: usize = 10_000;
+/// Most ids of entries that a device may name of one conversation.
+const MOST_IDS: usize = 64;
 /// Most entries of one conversation in a page of a sync.
 const MOST_SYNC_ENTRIES: usize = 200;
 
@@ -392,7 +394,11 @@ fn have(held: &[wire::Have]) -> Result<HashMap<ConversationId, Have>, wire::Erro
     }
     held.iter()
         .map(|have| {
-            let held = Have { epoch: Epoch(have.epoch), seq: Seq(have.seq) };
+            if have.message_ids.len() > MOST_IDS {
+                return Err(invalid("message_ids", &format!("lists at most {MOST_IDS} of a conversation")));
+            }
+            let message_ids = have.message_ids.iter().copied().map(MessageId).collect();
+            let held = Have { epoch: Epoch(have.epoch), seq: Seq(have.seq), message_ids };
             Ok((conversation(have.conversation.as_ref())?, held))
         })
         .collect()

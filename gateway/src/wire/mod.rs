@@ -1,11 +1,15 @@
 //! Transports: each moves bytes and knows nothing of what they say.
 
+mod crypto;
 pub(crate) mod quic;
 pub(crate) mod tcp;
 pub(crate) mod tls;
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
+
+/// Tickets that a client is given to resume its TLS session with: the next connection needs one.
+const TICKETS: usize = 1;
 
 /// A connection's bytes. Polled, so that an idle connection's task is no more than its fields, and reading goes on beside writing.
 pub(crate) trait Wire: Send + Unpin + 'static {

@@ -19,7 +19,7 @@ use quinn::{
 };
 use sha2::Sha256;
 
-use super::Wire;
+use super::{Wire, crypto};
 use crate::certs::{ALPN, Resolver};
 use crate::config::Config;
 
@@ -159,13 +159,14 @@ impl ConnectionIdGenerator for RandomIds {
 }
 
 fn server_config(config: &Config, resolver: Arc<Resolver>) -> Result<ServerConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+    let mut tls = rustls::ServerConfig::builder_with_provider(crypto::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_cert_resolver(resolver);
     tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.ignore_client_order = true;
     tls.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+    tls.send_tls13_tickets = super::TICKETS;
     tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     // No early data: it can be replayed.
     tls.max_early_data_size = 0;
@@ -182,6 +183,8 @@ fn server_config(config: &Config, resolver: Arc<Resolver>) -> Result<ServerConfi
         .datagram_receive_buffer_size(None)
         // Probing for larger packets costs every connection memory and packets, and chat frames are small.
         .mtu_discovery_config(None)
+        // A connection keeps the buffer of its largest batch, which is that of the handshake, and chat frames fill no batches.
+        .enable_segmentation_offload(false)
         .keep_alive_interval(None)
         .max_idle_timeout(idle_timeout(config));
     let mut server = ServerConfig::with_crypto(Arc::new(crypto));

@@ -34,7 +34,11 @@ impl Wire for Tcp {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        match slices {
+            // Most often there is one frame, and one slice costs the kernel less than a list of one.
+            [slice] => Pin::new(&mut self.stream).poll_write(cx, slice),
+            slices => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        }
     }
 
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

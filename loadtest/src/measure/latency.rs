@@ -12,38 +12,87 @@ use serde::{Deserialize, Serialize, de, ser};
 /// Longest latency told apart, microseconds: ten minutes.
 const LONGEST: u64 = 600_000_000;
 
-/// A histogram that travels as text: HdrHistogram's own compressed form (V2, deflate), in Base64.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Latencies(pub Histogram<u64>);
+/// How often each latency was measured. Travels as text: HdrHistogram's own compressed form (V2, deflate), in Base64.
+///
+/// Only latencies that occurred take memory: a histogram at rest would take 180 kB, and a run keeps several for each second.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latencies(Vec<(u32, u64)>);
 
-impl Default for Latencies {
-    fn default() -> Self {
-        // Cannot fail: the bounds and digits are within what the histogram allows.
-        Self(Histogram::new_with_bounds(1, LONGEST, 3).expect("valid bounds"))
+fn empty() -> Histogram<u64> {
+    // Cannot fail: the bounds and digits are within what the histogram allows.
+    Histogram::new_with_bounds(1, LONGEST, 3).expect("valid bounds")
+}
+
+impl From<&Histogram<u64>> for Latencies {
+    fn from(histogram: &Histogram<u64>) -> Self {
+        let steps = histogram.iter_recorded();
+        Self(
+            steps
+                .map(|step| {
+                    (u32::try_from(step.value_iterated_to()).unwrap_or(u32::MAX), step.count_since_last_iteration())
+                })
+                .collect(),
+        )
     }
 }
 
 impl Latencies {
-    /// Adds another histogram's samples.
+    /// Adds another one's samples.
     pub fn add(&mut self, other: &Self) {
-        // Cannot fail: both have the same bounds.
-        let _ = self.0.add(&other.0);
+        self.0.extend(&other.0);
+        self.0.sort_unstable();
+        self.0.dedup_by(|next, sum| {
+            let same = next.0 == sum.0;
+            if same {
+                sum.1 = sum.1.saturating_add(next.1);
+            }
+            same
+        });
+    }
+
+    /// The latency, microseconds, that this share of the samples does not exceed; 0 without samples.
+    #[must_use]
+    pub fn at(&self, quantile: f64) -> u64 {
+        self.histogram().value_at_quantile(quantile)
+    }
+
+    /// Samples.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// Whether there is no sample.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As a histogram, to compute with.
+    #[must_use]
+    pub fn histogram(&self) -> Histogram<u64> {
+        let mut histogram = empty();
+        for &(micros, count) in &self.0 {
+            histogram.saturating_record_n(u64::from(micros), count);
+        }
+        histogram
     }
 
     /// Its percentiles.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let at = |quantile| self.0.value_at_quantile(quantile);
+        let histogram = self.histogram();
+        let at = |quantile| histogram.value_at_quantile(quantile);
         Summary {
-            count: self.0.len(),
-            min_us: self.0.min(),
-            mean_us: self.0.mean(),
+            count: histogram.len(),
+            min_us: histogram.min(),
+            mean_us: histogram.mean(),
             p50_us: at(0.5),
             p90_us: at(0.9),
             p99_us: at(0.99),
             p999_us: at(0.999),
             p9999_us: at(0.9999),
-            max_us: self.0.max(),
+            max_us: histogram.max(),
         }
     }
 }
@@ -51,7 +100,7 @@ impl Latencies {
 impl Serialize for Latencies {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).map_err(ser::Error::custom)?;
+        V2DeflateSerializer::new().serialize(&self.histogram(), &mut bytes).map_err(ser::Error::custom)?;
         serializer.serialize_str(&STANDARD.encode(bytes))
     }
 }
@@ -61,25 +110,31 @@ impl<'de> Deserialize<'de> for Latencies {
         let text = String::deserialize(deserializer)?;
         let bytes = STANDARD.decode(text).map_err(de::Error::custom)?;
         let histogram = Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(de::Error::custom)?;
-        Ok(Self(histogram))
+        Ok(Self::from(&histogram))
     }
 }
 
 /// Records latencies from any task, until they are taken away.
-#[derive(Debug, Default)]
-pub(crate) struct Recorder(Mutex<Latencies>);
+#[derive(Debug)]
+pub(crate) struct Recorder(Mutex<Histogram<u64>>);
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self(Mutex::new(empty()))
+    }
+}
 
 impl Recorder {
     pub(crate) fn record(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.0.lock().0.saturating_record(micros.max(1));
+        self.0.lock().saturating_record(micros.max(1));
     }
 
     /// What was recorded since the last time.
     pub(crate) fn take(&self) -> Latencies {
         let mut recorded = self.0.lock();
-        let taken = recorded.clone();
-        recorded.0.reset();
+        let taken = Latencies::from(&*recorded);
+        recorded.reset();
         taken
     }
 }
@@ -141,6 +196,7 @@ mod tests {
         let mut sum = taken;
         sum.add(&read);
         assert_eq!(sum.summary().count, 12);
+        assert_eq!(sum.0.len(), 6, "equal ones are one entry");
     }
 
     #[test]

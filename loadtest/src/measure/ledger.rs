@@ -60,8 +60,9 @@ pub(crate) struct Stream {
 
 #[derive(Debug, Default)]
 struct Lines {
-    /// Where each message is in its conversation; 0 until an ack or an arrival tells.
-    seqs: Vec<u64>,
+    messages: Vec<Line>,
+    /// Who listens.
+    readers: u32,
     acked: Bits,
     refused: Bits,
     /// Placed elsewhere than an ack or an earlier arrival said.
@@ -70,12 +71,32 @@ struct Lines {
     unheard_of: u64,
 }
 
+/// One message.
+#[derive(Debug, Default)]
+struct Line {
+    /// Where it is in its conversation; 0 until an ack or an arrival tells.
+    seq: u64,
+    /// Readers that have it.
+    arrived: u32,
+}
+
+/// What became of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is entered, and other readers still wait for theirs.
+    Entered,
+    /// It is entered, and with it every reader of the stream has the message.
+    Last,
+    /// It is not this reader's to keep books on, or was here before, or was never sent.
+    Void,
+}
+
 impl Stream {
     /// Enters a message; returns its number.
     pub(crate) fn send(&self) -> u64 {
         let mut lines = self.lines.lock();
-        lines.seqs.push(0);
-        lines.seqs.len() as u64 - 1
+        lines.messages.push(Line::default());
+        lines.messages.len() as u64 - 1
     }
 
     pub(crate) fn ack(&self, number: u64, seq: u64) {
@@ -84,26 +105,31 @@ impl Stream {
         lines.place(number, seq);
     }
 
+    /// Messages acknowledged so far.
+    pub(crate) fn acked(&self) -> u64 {
+        self.lines.lock().acked.count()
+    }
+
     pub(crate) fn refuse(&self, number: u64) {
         self.lines.lock().refused.set(number);
     }
 }
 
 impl Lines {
-    /// Whether the number was ever sent.
-    fn place(&mut self, number: u64, seq: u64) -> bool {
-        let place = usize::try_from(number).ok().and_then(|at| self.seqs.get_mut(at));
-        let Some(place) = place else {
+    /// Compares a message's place with what is known of it. `None` for a number that was never sent.
+    fn place(&mut self, number: u64, seq: u64) -> Option<&mut Line> {
+        let line = usize::try_from(number).ok().and_then(|at| self.messages.get_mut(at));
+        let Some(line) = line else {
             self.unheard_of += 1;
-            return false;
+            return None;
         };
         // Messages that are not stored have no seq to compare.
-        if *place != 0 && *place != seq && seq != 0 {
+        if line.seq != 0 && line.seq != seq && seq != 0 {
             self.misplaced.set(number);
         } else if seq != 0 {
-            *place = seq;
+            line.seq = seq;
         }
-        true
+        Some(line)
     }
 }
 
@@ -136,29 +162,32 @@ struct Seen {
 }
 
 impl Reader {
-    /// The reader is to have everything acknowledged of this stream.
+    /// The reader is to have everything acknowledged of this stream from now on.
     pub(crate) fn follow(&self, stream: &Arc<Stream>) {
+        stream.lines.lock().readers += 1;
         let seen = Seen { stream: Arc::clone(stream), numbers: Bits::default(), next: 0 };
         self.pages.lock().streams.insert(stream.id, seen);
     }
 
     /// A message came, in its turn.
-    pub(crate) fn arrive(&self, stream: u32, number: u64, seq: u64) {
+    pub(crate) fn arrive(&self, conversation: ConversationId, stream: u32, number: u64, seq: u64) -> Arrival {
         let mut pages = self.pages.lock();
         let pages = &mut *pages;
-        let Some(seen) = pages.streams.get_mut(&stream) else { return };
-        let mut late = number < seen.next;
-        seen.next = seen.next.max(number + 1);
+        let mut late = false;
         if seq > 0 {
-            let last = pages.conversations.entry(seen.stream.conversation).or_default();
-            late |= seq <= *last;
-            if *last > 0 && seq > *last {
-                pages.gaps += seq - *last - 1;
-            }
+            let last = pages.conversations.entry(conversation).or_default();
+            late = seq <= *last;
+            pages.gaps += skipped(*last, seq);
             *last = seq.max(*last);
         }
+        // Of a stream that is not followed, such as one's own, only the place counts.
+        let Some(seen) = pages.streams.get_mut(&stream) else { return Arrival::Void };
+        let Some((arrival, repeat)) = seen.note(number, seq) else { return Arrival::Void };
+        late |= number < seen.next;
+        seen.next = seen.next.max(number + 1);
         pages.reordered += u64::from(late);
-        pages.duplicated += u64::from(seen.note(number, seq));
+        pages.duplicated += u64::from(repeat);
+        arrival
     }
 
     /// Another entry of a followed conversation came: a tip, or someone else's message. It takes a seq, and nothing else.
@@ -166,10 +195,13 @@ impl Reader {
         let mut pages = self.pages.lock();
         let pages = &mut *pages;
         let last = pages.conversations.entry(conversation).or_default();
-        if *last > 0 && seq > *last {
-            pages.gaps += seq - *last - 1;
-        }
+        pages.gaps += skipped(*last, seq);
         *last = seq.max(*last);
+    }
+
+    /// The newest entry of a conversation that came so far, by its seq; 0 for none.
+    pub(crate) fn newest(&self, conversation: ConversationId) -> u64 {
+        self.pages.lock().conversations.get(&conversation).copied().unwrap_or(0)
     }
 
     /// The client library skips these seqs, and says so. They are to be read back from history, as an app would.
@@ -179,19 +211,20 @@ impl Reader {
         pages.skipped += to + 1 - from;
         pages.open_gaps += 1;
         let last = pages.conversations.entry(conversation).or_default();
-        if *last > 0 && from > *last + 1 {
-            pages.gaps += from - *last - 1;
-        }
+        pages.gaps += skipped(*last, from);
         *last = to.max(*last);
     }
 
     /// A message of an announced gap, read back from history: it has no turn that it could miss.
-    pub(crate) fn read_back(&self, stream: u32, number: u64, seq: u64) {
+    pub(crate) fn read_back(&self, stream: u32, number: u64, seq: u64) -> Arrival {
         let mut pages = self.pages.lock();
         let pages = &mut *pages;
-        let Some(seen) = pages.streams.get_mut(&stream) else { return };
+        let Some(seen) = pages.streams.get_mut(&stream) else { return Arrival::Void };
+        let Some((arrival, repeat)) = seen.note(number, seq) else { return Arrival::Void };
+        // Entries that follow the gap come in their turn, behind this one.
         seen.next = seen.next.max(number + 1);
-        pages.duplicated += u64::from(seen.note(number, seq));
+        pages.duplicated += u64::from(repeat);
+        arrival
     }
 
     /// An announced gap was read back, or cannot be.
@@ -207,10 +240,22 @@ impl Reader {
     }
 }
 
+/// Seqs between the last entry and the next, as far as it is known which was the last.
+fn skipped(last: u64, next: u64) -> u64 {
+    if last == 0 { 0 } else { next.saturating_sub(last + 1) }
+}
+
 impl Seen {
-    /// Enters an arrival; whether it is a repeat.
-    fn note(&mut self, number: u64, seq: u64) -> bool {
-        self.stream.lines.lock().place(number, seq) && self.numbers.set(number)
+    /// Enters an arrival; whether it is the last, and whether it is a repeat. `None` for a number that was never sent.
+    fn note(&mut self, number: u64, seq: u64) -> Option<(Arrival, bool)> {
+        let mut lines = self.stream.lines.lock();
+        let readers = lines.readers;
+        let line = lines.place(number, seq)?;
+        if self.numbers.set(number) {
+            return Some((Arrival::Void, true));
+        }
+        line.arrived += 1;
+        Some((if line.arrived == readers { Arrival::Last } else { Arrival::Entered }, false))
     }
 
     fn settled(&self) -> bool {
@@ -256,10 +301,10 @@ impl Books {
         for stream in self.streams.read().iter() {
             let lines = stream.lines.lock();
             let (acked, refused) = (lines.acked.count(), lines.refused.count());
-            verdict.sent += lines.seqs.len() as u64;
+            verdict.sent += lines.messages.len() as u64;
             verdict.acked += acked;
             verdict.refused += refused;
-            verdict.unknown += (lines.seqs.len() as u64).saturating_sub(acked + refused);
+            verdict.unknown += (lines.messages.len() as u64).saturating_sub(acked + refused);
             verdict.misplaced += lines.misplaced.count();
             verdict.unheard_of += lines.unheard_of;
         }
@@ -393,7 +438,7 @@ mod tests {
     fn judged(arrivals: &[(u64, u64)]) -> Verdict {
         let (books, stream, reader) = books();
         for &(number, seq) in arrivals {
-            reader.arrive(stream.id, number, seq);
+            reader.arrive(stream.conversation, stream.id, number, seq);
         }
         books.verdict()
     }
@@ -429,17 +474,17 @@ mod tests {
         stream.ack(first, 2);
         stream.ack(second, 1);
         let reader = books.reader([&stream]);
-        reader.arrive(stream.id, second, 1);
-        reader.arrive(stream.id, first, 2);
+        reader.arrive(stream.conversation, stream.id, second, 1);
+        reader.arrive(stream.conversation, stream.id, first, 2);
         assert_eq!(books.verdict().reordered, 1);
     }
 
     #[test]
     fn an_announced_gap_is_kept_once_it_is_read_back() {
         let (books, stream, reader) = books();
-        reader.arrive(stream.id, 0, 11);
+        reader.arrive(stream.conversation, stream.id, 0, 11);
         reader.skip(stream.conversation, 12, 12);
-        reader.arrive(stream.id, 2, 13);
+        reader.arrive(stream.conversation, stream.id, 2, 13);
         assert_eq!((books.verdict().lost, books.verdict().gaps, books.settled()), (1, 0, false));
         reader.read_back(stream.id, 1, 12);
         reader.close_gap();
@@ -451,7 +496,7 @@ mod tests {
     #[test]
     fn a_gap_announced_too_short_leaves_a_hole() {
         let (books, stream, reader) = books();
-        reader.arrive(stream.id, 0, 11);
+        reader.arrive(stream.conversation, stream.id, 0, 11);
         reader.skip(stream.conversation, 13, 13);
         assert_eq!(books.verdict().gaps, 1);
     }
@@ -463,10 +508,10 @@ mod tests {
         let reader = books.reader([&stream]);
         let (unknown, refused) = (stream.send(), stream.send());
         stream.refuse(refused);
-        reader.arrive(stream.id, unknown, 1);
+        reader.arrive(stream.conversation, stream.id, unknown, 1);
         assert!(books.verdict().kept());
         assert_eq!(books.verdict().unknown, 1);
-        reader.arrive(stream.id, refused, 2);
+        reader.arrive(stream.conversation, stream.id, refused, 2);
         assert_eq!((books.verdict().ghosts, books.verdict().kept()), (1, false));
     }
 
@@ -475,11 +520,38 @@ mod tests {
         let (books, stream, first) = books();
         let second = books.reader([&stream]);
         for (number, seq) in [(0, 11), (1, 12), (2, 13)] {
-            first.arrive(stream.id, number, seq);
+            first.arrive(stream.conversation, stream.id, number, seq);
         }
-        second.arrive(stream.id, 0, 11);
+        second.arrive(stream.conversation, stream.id, 0, 11);
         let verdict = books.verdict();
         assert_eq!((verdict.sent, verdict.received, verdict.lost), (3, 4, 2));
+    }
+
+    #[test]
+    fn the_last_reader_is_told_apart() {
+        let (books, stream, first) = books();
+        let second = books.reader([&stream]);
+        assert_eq!(first.arrive(stream.conversation, stream.id, 0, 11), Arrival::Entered);
+        assert_eq!(second.arrive(stream.conversation, stream.id, 0, 11), Arrival::Last);
+        assert_eq!(second.arrive(stream.conversation, stream.id, 0, 11), Arrival::Void);
+        assert_eq!(first.read_back(stream.id, 1, 12), Arrival::Entered);
+        assert_eq!(second.read_back(stream.id, 1, 12), Arrival::Last);
+    }
+
+    #[test]
+    fn what_a_reader_does_not_follow_only_takes_its_place() {
+        let books = Books::default();
+        let conversation = ConversationId::Group(7);
+        let (own, other) = (books.stream(conversation, true), books.stream(conversation, true));
+        let reader = books.reader([&other]);
+        for (stream, seq) in [(&other, 1), (&own, 2), (&other, 3)] {
+            let number = stream.send();
+            stream.ack(number, seq);
+            reader.arrive(conversation, stream.id, number, seq);
+        }
+        let verdict = books.verdict();
+        assert!(verdict.kept(), "{verdict:?}");
+        assert_eq!((verdict.received, reader.newest(conversation)), (2, 3));
     }
 
     #[test]

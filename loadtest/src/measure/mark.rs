@@ -1,6 +1,6 @@
 //! What a message of a run says about itself, in its text, so that whoever receives it can enter it into the books.
 
-use linnet_sdk::content;
+use linnet_sdk::content::{self, Body, Content, Kind};
 
 /// `run stream number micros`, and then filling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,12 @@ impl Mark {
 
     /// What an entry says about itself, if it is of this run.
     pub(crate) fn of(entry: &content::Entry, run: u64) -> Option<Self> {
-        content::text_of(entry).and_then(Self::parse).filter(|mark| mark.run == run)
+        let text = content::text_of(entry).or_else(|| match entry.body.as_ref()? {
+            // How what an app server wrote by REST comes, in dialects whose messages are the app's own data.
+            Body::Message(Content { kind: Some(Kind::Custom(custom)), .. }) => Some(&custom.data),
+            _ => None,
+        });
+        text.and_then(Self::parse).filter(|mark| mark.run == run)
     }
 }
 

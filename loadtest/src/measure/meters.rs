@@ -53,12 +53,13 @@ impl Meters {
         let counts = self.counts.lock();
         Tick {
             second,
+            span: 1,
             counts: counts.iter().map(|(name, count)| (name.clone(), count.swap(0, Ordering::Relaxed))).collect(),
             gauges: (self.gauges.lock().iter())
                 .map(|(name, level)| (name.clone(), level.load(Ordering::Relaxed)))
                 .collect(),
             timings: self.timings.lock().iter().map(|(name, times)| (name.clone(), times.take())).collect(),
-            generator: super::process::sample(std::process::id()).unwrap_or_default(),
+            generator: super::process::own(),
             servers: Vec::new(),
             metrics: BTreeMap::new(),
         }

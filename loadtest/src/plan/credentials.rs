@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// One user.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
+    /// The app's own id of the user.
+    pub uid: String,
     /// The user id.
     pub id: u64,
     /// What the user logs in with.
@@ -37,12 +39,12 @@ fn parse(text: &str) -> anyhow::Result<Vec<User>> {
             continue;
         }
         let mut fields = line.split('\t');
-        let (Some(_uid), Some(id), Some(token), None) = (fields.next(), fields.next(), fields.next(), fields.next())
+        let (Some(uid), Some(id), Some(token), None) = (fields.next(), fields.next(), fields.next(), fields.next())
         else {
             bail!("line {}: expected uid<TAB>id<TAB>token", number + 1);
         };
         let id = id.trim().parse().with_context(|| format!("line {}: {id} is not a user id", number + 1))?;
-        users.push(User { id, token: token.trim().to_owned() });
+        users.push(User { uid: uid.trim().to_owned(), id, token: token.trim().to_owned() });
     }
     Ok(users)
 }
@@ -55,8 +57,8 @@ mod tests {
     fn one_user_a_line() {
         let users = parse("# made by hand\nalice\t1\tsecret\n\nbob\t2\tother\r\n").unwrap();
         assert_eq!(
-            users.iter().map(|user| (user.id, user.token.as_str())).collect::<Vec<_>>(),
-            [(1, "secret"), (2, "other")]
+            users.iter().map(|user| (user.uid.as_str(), user.id, user.token.as_str())).collect::<Vec<_>>(),
+            [("alice", 1, "secret"), ("bob", 2, "other")]
         );
     }
 

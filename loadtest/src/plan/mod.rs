@@ -60,14 +60,16 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Shares the work out: one plan for each process, which together do what this one says.
+    /// Shares the work out: one plan for each process, which together do what this one says. Whoever has more of the users has more of the
+    /// load; some may have neither.
     #[must_use]
     pub fn split(&self, processes: usize) -> Vec<Self> {
-        (0..processes.max(1))
-            .map(|index| Self {
-                scenario: self.scenario.share(index, processes.max(1)),
-                load: self.load.share(processes.max(1)),
-                ..self.clone()
+        let (processes, all) = (processes.max(1), self.scenario.users());
+        (0..processes)
+            .map(|index| {
+                let scenario = self.scenario.share(index, processes);
+                let part = if all > 0 { scenario.users() as f64 / all as f64 } else { 1.0 / processes as f64 };
+                Self { scenario, load: self.load.share(part), ..self.clone() }
             })
             .collect()
     }
@@ -101,6 +103,25 @@ mod tests {
         .unwrap();
         let parts = plan.split(3);
         assert_eq!(parts.iter().map(|part| part.scenario.users()).sum::<usize>(), plan.scenario.users());
+        let rates = parts.iter().map(|part| part.load.stages[0].rate / part.scenario.users() as f64);
+        assert!(rates.map(|rate| (rate - 5.0).abs()).all(|off| off < 1e-9), "everybody sends at the same rate");
+    }
+
+    #[test]
+    fn every_plan_that_is_shipped_reads_and_names_enough_users() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+        let mut scenarios = Vec::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let plan = Plan::parse(&text).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
+            assert_eq!(path.file_stem().unwrap(), plan.scenario.name());
+            // The command at its top makes the users.
+            let made = text.split_once("--count ").and_then(|(_, rest)| rest.split_whitespace().next()).unwrap();
+            assert!(made.parse::<usize>().unwrap() >= plan.scenario.users(), "{}", path.display());
+            scenarios.push(plan.scenario.name());
+        }
+        assert!(scenarios.len() > 5, "{scenarios:?}");
     }
 
     #[test]

@@ -75,10 +75,10 @@ impl Load {
         if self.stages.is_empty() { self.duration.0 } else { self.stages.iter().map(|stage| stage.duration.0).sum() }
     }
 
-    /// Each process's part, for so many processes.
+    /// A process's part, from 0 to 1.
     #[must_use]
-    pub fn share(&self, processes: usize) -> Self {
-        let part = |rate: f64| rate / processes as f64;
+    pub fn share(&self, part: f64) -> Self {
+        let part = |rate: f64| rate * part;
         Self {
             rate: self.rate.map(part),
             stages: self.stages.iter().map(|stage| Stage { rate: part(stage.rate), ..stage.clone() }).collect(),

@@ -11,6 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use super::credentials::User;
 
+/// Kinds of devices that a user may be logged in from side by side.
+pub(crate) const PLATFORMS: [Platform; 8] = [
+    Platform::Android,
+    Platform::Ios,
+    Platform::Windows,
+    Platform::Macos,
+    Platform::Web,
+    Platform::MiniProgram,
+    Platform::Linux,
+    Platform::Unknown,
+];
+
 /// Options of every scenario.
 #[derive(Debug, Clone, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields, default)]
@@ -38,6 +50,10 @@ pub struct Target {
     /// Process ids of the server, to tell its memory and processor time; several are added up.
     #[arg(long, value_delimiter = ',')]
     pub server_pid: Vec<u32>,
+    /// Pages of metrics of the server, read each second: `http://127.0.0.1:8080/metrics`; several are added up.
+    #[arg(long, value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
 }
 
 impl Default for Target {
@@ -50,6 +66,7 @@ impl Default for Target {
             insecure: false,
             source: Vec::new(),
             server_pid: Vec::new(),
+            metrics: Vec::new(),
         }
     }
 }
@@ -103,6 +120,15 @@ impl Default for Mix {
 }
 
 impl Mix {
+    /// How many of so many clients have a socket of their own. Those of QUIC share one.
+    #[must_use]
+    pub fn sockets(&self, clients: usize) -> usize {
+        let of = |filter: fn(Way) -> bool| {
+            self.0.iter().filter(|(way, _)| filter(*way)).map(|(_, share)| share).sum::<usize>()
+        };
+        (clients * of(|way| way != Way::Quic)).div_ceil(of(|_| true).max(1))
+    }
+
     /// The way of the client of this number.
     #[must_use]
     pub fn way(&self, number: usize) -> Way {
@@ -173,19 +199,27 @@ pub(crate) struct Dialer {
 }
 
 impl Target {
-    /// What all clients of the run share.
-    pub(crate) fn dialer(&self, limits: Limits) -> anyhow::Result<Dialer> {
-        let trust = match &self.ca {
+    /// Reads the file of authorities, if there is one.
+    pub(crate) fn authorities(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        self.ca.as_ref().map(read).transpose()
+    }
+
+    /// Every local address to connect from.
+    pub(crate) fn sources(&self) -> anyhow::Result<Vec<Ipv4Addr>> {
+        let ranges = self.source.iter().map(|source| addresses(source)).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(ranges.concat())
+    }
+
+    /// What all clients of the run share. The authorities are what [`Self::authorities`] read, here or elsewhere.
+    pub(crate) fn dialer(&self, limits: Limits, authorities: Option<&[u8]>) -> anyhow::Result<Dialer> {
+        let trust = match authorities {
             _ if self.insecure => Trust::DangerAcceptAnyCertificate,
-            Some(path) => {
-                Trust::Authorities(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)
-            }
+            Some(authorities) => Trust::Authorities(authorities.to_vec()),
             None => Trust::PublicAuthorities,
         };
-        let mut sources: Vec<Option<IpAddr>> = Vec::new();
-        for source in &self.source {
-            sources.extend(addresses(source)?.into_iter().map(|address| Some(IpAddr::V4(address))));
-        }
+        let sources = self.sources()?;
+        let mut sources: Vec<Option<IpAddr>> = sources.into_iter().map(|source| Some(IpAddr::V4(source))).collect();
         if sources.is_empty() {
             sources.push(None);
         }
@@ -205,6 +239,18 @@ impl Target {
 }
 
 impl Dialer {
+    /// Options for the next client, one of several devices of a user, from 0. They count as of different platforms, of each of which
+    /// a user may have one by default.
+    pub(crate) fn device(&mut self, user: &User, number: usize) -> Options {
+        let platform = PLATFORMS[number % PLATFORMS.len()];
+        Options { device_id: format!("loadtest-{}-{number}", user.id), platform, ..self.options(user) }
+    }
+
+    /// Bytes that its clients have received so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.networks.iter().map(Network::received).sum()
+    }
+
     /// Options for the next client.
     pub(crate) fn options(&mut self, user: &User) -> Options {
         let network = self.networks[self.next % self.networks.len()].clone();
@@ -261,6 +307,7 @@ mod tests {
         let mix: Mix = "tcp=1,tls=6,quic=3".parse().unwrap();
         let tls = (0..100).filter(|&number| mix.way(number) == Way::Tls).count();
         assert_eq!(tls, 60);
+        assert_eq!((mix.sockets(100), mix.sockets(0)), (70, 0));
         assert_eq!(mix.to_string().parse::<Mix>().unwrap(), mix);
         assert_eq!("quic".parse::<Mix>().unwrap().way(7), Way::Quic);
         for bad in ["carrier-pigeon", "tcp=x", "tcp=0"] {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use linnet_sdk::{Client, Event, Limits};
-use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -14,6 +13,7 @@ use super::message::{FromWorker, Milestone};
 use crate::measure::ledger::Books;
 use crate::measure::meters::Meters;
 use crate::measure::names::{count, gauge, timing};
+use crate::measure::process;
 use crate::plan::Plan;
 use crate::plan::credentials::User;
 use crate::plan::target::Dialer;
@@ -25,11 +25,22 @@ pub(crate) const GRACE: Duration = Duration::from_secs(40);
 /// How long the server gets to put away what logging in left behind, before its memory is read.
 const REST: Duration = Duration::from_secs(2);
 
+/// What all workers wait for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signal {
+    /// Everybody has reached it.
+    pub(crate) milestone: Milestone,
+    /// When everybody goes on.
+    pub(crate) at: Instant,
+}
+
 /// One worker's run.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) plan: Plan,
     pub(crate) users: Vec<User>,
+    /// What the plan's file of authorities holds.
+    pub(crate) authorities: Option<Vec<u8>>,
     /// Tells this run's messages from those of earlier ones.
     pub(crate) run: u64,
     /// Marks count from here.
@@ -37,7 +48,7 @@ pub(crate) struct Context {
     pub(crate) meters: Meters,
     pub(crate) books: Books,
     pub(crate) stop: watch::Receiver<bool>,
-    pub(crate) go: watch::Receiver<Milestone>,
+    pub(crate) go: watch::Receiver<Signal>,
     pub(crate) outbox: mpsc::Sender<FromWorker>,
 }
 
@@ -49,10 +60,14 @@ impl Context {
         }
         let (mut go, mut stop) = (self.go.clone(), self.stop.clone());
         // Both end with the coordinator, and then there is nobody to wait for.
-        let _ = self.outbox.send(FromWorker::Reached(milestone)).await;
-        let all = go.wait_for(|reached| *reached >= milestone);
+        let _ = self.outbox.send(FromWorker::Reached { milestone, generator: process::own() }).await;
+        let all = async {
+            if let Ok(at) = go.wait_for(|signal| signal.milestone >= milestone).await.map(|signal| signal.at) {
+                tokio::time::sleep_until(at.into()).await;
+            }
+        };
         tokio::select! {
-            _ = all => {}
+            () = all => {}
             _ = stop.wait_for(|stopped| *stopped) => {}
         }
     }
@@ -77,19 +92,30 @@ impl Context {
     }
 
     pub(crate) fn dialer(&self, limits: Limits) -> anyhow::Result<Dialer> {
-        self.plan.target.dialer(limits)
+        self.plan.target.dialer(limits, self.authorities.as_deref())
     }
 
     /// Logs these users in, some at a time, and waits until each has what it missed. Fails with the first that cannot.
-    pub(crate) async fn connect_all(self: &Arc<Self>, users: &[User], dialer: Dialer) -> anyhow::Result<Vec<Client>> {
-        let (permits, dialer) = (Arc::new(Semaphore::new(PARALLEL_LOGINS)), Mutex::new(dialer));
-        let mut logins = JoinSet::new();
-        for (number, user) in users.iter().enumerate() {
+    pub(crate) async fn connect_all(
+        self: &Arc<Self>,
+        users: &[User],
+        mut dialer: Dialer,
+    ) -> anyhow::Result<Vec<Client>> {
+        self.open_all(users.iter().map(|user| dialer.options(user)).collect()).await
+    }
+
+    /// Logs in with each of these options, some at a time, and waits until each has what it missed. Fails with the first that cannot.
+    /// When the run is stopped meanwhile, answers those that were begun, in order.
+    pub(crate) async fn open_all(self: &Arc<Self>, logins: Vec<linnet_sdk::Options>) -> anyhow::Result<Vec<Client>> {
+        let permits = Arc::new(Semaphore::new(PARALLEL_LOGINS));
+        let mut clients = Vec::with_capacity(logins.len());
+        let mut under_way = JoinSet::new();
+        for (number, options) in logins.into_iter().enumerate() {
             let permit = Arc::clone(&permits).acquire_owned().await?;
-            let (context, options, user) = (Arc::clone(self), dialer.lock().options(user), user.clone());
-            logins.spawn(async move {
-                let client =
-                    context.log_in(options).await.with_context(|| format!("user {} cannot log in", user.id))?;
+            let context = Arc::clone(self);
+            under_way.spawn(async move {
+                let device = options.device_id.clone();
+                let client = context.log_in(options).await.with_context(|| format!("device {device} cannot log in"))?;
                 synced(&client).await;
                 drop(permit);
                 anyhow::Ok((number, client))
@@ -98,8 +124,7 @@ impl Context {
                 break;
             }
         }
-        let mut clients = Vec::with_capacity(users.len());
-        while let Some(login) = logins.join_next().await {
+        while let Some(login) = under_way.join_next().await {
             clients.push(login??);
         }
         clients.sort_by_key(|&(number, _)| number);
@@ -108,11 +133,20 @@ impl Context {
 
     /// Logs one user in, and counts and times it.
     pub(crate) async fn log_in(&self, options: linnet_sdk::Options) -> linnet_sdk::Result<Client> {
+        self.log_in_as(options, count::CONNECTED).await
+    }
+
+    /// Logs a user in whose session was closed on purpose: not counted among the connections that the run set out to make.
+    pub(crate) async fn log_in_again(&self, options: linnet_sdk::Options) -> linnet_sdk::Result<Client> {
+        self.log_in_as(options, count::RECONNECTED).await
+    }
+
+    async fn log_in_as(&self, options: linnet_sdk::Options, counted: &str) -> linnet_sdk::Result<Client> {
         let begun = Instant::now();
         match Client::connect(options).await {
             Ok(client) => {
                 self.meters.timing(timing::LOGIN).record(begun.elapsed());
-                self.meters.count(count::CONNECTED).fetch_add(1, Ordering::Relaxed);
+                self.meters.count(counted).fetch_add(1, Ordering::Relaxed);
                 self.meters.gauge(gauge::CONNECTIONS).fetch_add(1, Ordering::Relaxed);
                 Ok(client)
             }

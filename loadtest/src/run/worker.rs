@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
-use super::context::Context;
+use super::context::{Context, Signal};
 use super::message::{Assignment, FromWorker, Milestone, Part, ToWorker};
 use super::wall;
 use crate::measure::ledger::Books;
 use crate::measure::meters::Meters;
 use crate::scenario;
+
+/// Messages between the coordinator and one worker that may wait.
+pub(crate) const QUEUE: usize = 64;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Works until the assignment is done, or the coordinator is gone. The last message is `Done` or `Failed`.
 pub(crate) async fn work(mut inbox: mpsc::Receiver<ToWorker>, outbox: mpsc::Sender<FromWorker>) {
@@ -18,45 +23,55 @@ pub(crate) async fn work(mut inbox: mpsc::Receiver<ToWorker>, outbox: mpsc::Send
         match inbox.recv().await {
             Some(ToWorker::Start(assignment)) => break assignment,
             Some(ToWorker::Ping) => pong(&outbox).await,
-            Some(ToWorker::Go(_)) => {}
+            Some(ToWorker::Go { .. }) => {}
             Some(ToWorker::Stop) | None => return,
         }
     };
     let (stop, stopped) = watch::channel(false);
-    let (go, going) = watch::channel(Milestone::Start);
-    let Assignment { plan, users, run } = *assignment;
+    let Assignment { plan, users, authorities, begin_us, run } = *assignment;
+    let begin = wall::instant(begin_us);
+    let (go, going) = watch::channel(Signal { milestone: Milestone::Start, at: begin });
     let context = Arc::new(Context {
         plan,
         users,
+        authorities,
         run,
-        start: Instant::now(),
+        start: begin,
         meters: Meters::default(),
         books: Books::default(),
         stop: stopped,
         go: going,
         outbox: outbox.clone(),
     });
-    let mut work = tokio::spawn(scenario::run(Arc::clone(&context)));
+    let mut work = tokio::spawn({
+        let context = Arc::clone(&context);
+        async move {
+            context.sleep(begin.saturating_duration_since(Instant::now())).await;
+            scenario::run(context).await
+        }
+    });
     let mut second = 0;
-    let mut clock =
-        tokio::time::interval_at(tokio::time::Instant::now() + Duration::from_secs(1), Duration::from_secs(1));
+    let mut clock = tokio::time::interval_at(tokio::time::Instant::from_std(begin) + SECOND, SECOND);
+    // A second that was slept over is not made up for: what happened in it is told with the next.
+    clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let ended = loop {
         tokio::select! {
             ended = &mut work => break ended,
-            _ = clock.tick() => {
-                second += 1;
+            due = clock.tick() => {
+                let since = due.into_std().saturating_duration_since(begin);
+                second = u32::try_from(since.as_secs()).unwrap_or(u32::MAX);
                 tell(&outbox, FromWorker::Tick(Box::new(context.meters.tick(second)))).await;
             }
             message = inbox.recv() => match message {
                 // The context holds receivers of its own, so neither can fail.
-                Some(ToWorker::Go(milestone)) => drop(go.send(milestone)),
+                Some(ToWorker::Go { milestone, at_us }) => drop(go.send(Signal { milestone, at: wall::instant(at_us) })),
                 Some(ToWorker::Stop) | None => drop(stop.send(true)),
                 Some(ToWorker::Ping) => pong(&outbox).await,
                 Some(ToWorker::Start(_)) => {}
             },
         }
     };
-    tell(&outbox, FromWorker::Tick(Box::new(context.meters.tick(second + 1)))).await;
+    tell(&outbox, FromWorker::Tick(Box::new(context.meters.tick(second.saturating_add(1))))).await;
     let last = match ended.map_err(anyhow::Error::from).and_then(|ended| ended) {
         Ok(()) => FromWorker::Done(Box::new(Part {
             verdict: context.books.verdict(),

@@ -1,18 +1,19 @@
-//! Scenario `connect`: opens connections at a given rate, holds them, and tells what they cost.
+//! Scenario `connect`: opens connections at a given rate, holds them, heartbeats included, and tells what they cost.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use linnet_sdk::{Client, Event, Limits};
+use linnet_sdk::{Client, Limits};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::measure::names::{count, gauge};
+use super::link::Link;
 use crate::plan;
+use crate::plan::credentials::User;
 use crate::plan::span::Span;
+use crate::plan::target::Dialer;
 use crate::run::context::Context;
 use crate::run::message::Milestone;
 
@@ -21,19 +22,19 @@ use crate::run::message::Milestone;
 #[serde(deny_unknown_fields, default)]
 pub struct Connect {
     /// Connections, each of a user of its own.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = Self::default().connections)]
     pub connections: usize,
     /// Connections begun a second; 0 means as fast as they are answered.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = Self::default().connect_rate)]
     pub connect_rate: f64,
     /// Logins under way at the same time, at most.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = Self::default().parallel)]
     pub parallel: usize,
     /// How long the connections are held.
-    #[arg(long, default_value = "10s")]
+    #[arg(long, default_value_t = Self::default().hold)]
     pub hold: Span,
     /// Connections closed and opened anew while they are held, in percent of all a minute.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = Self::default().churn)]
     pub churn: f64,
 }
 
@@ -69,45 +70,69 @@ pub(super) async fn run(context: Arc<Context>, connect: Connect) -> anyhow::Resu
             context.sleep(due.saturating_duration_since(Instant::now())).await;
         }
         let permit = Arc::clone(&permits).acquire_owned().await?;
-        let (shared, options) = (Arc::clone(&context), dialer.options(user));
+        let (shared, user, options) = (Arc::clone(&context), user.clone(), dialer.options(user));
         logins.spawn(async move {
             let client = shared.log_in(options).await;
             drop(permit);
-            client.ok()
+            (user, client.ok())
         });
         if context.stopped() {
             break;
         }
     }
-    let mut clients = Vec::with_capacity(context.users.len());
+    let mut held = Vec::with_capacity(context.users.len());
     while let Some(login) = logins.join_next().await {
-        if let Some(client) = login? {
-            tokio::spawn(watch(Arc::clone(&context), client.clone()));
-            clients.push(client);
+        if let (user, Some(client)) = login? {
+            tokio::spawn(watch(Link::new(&context.meters), client.clone()));
+            held.push(Arc::new(Held { user, client: Mutex::new(client) }));
         }
     }
-    context.meters.figure("connects per second", clients.len() as f64 / start.elapsed().as_secs_f64());
+    context.meters.figure("connects per second", held.len() as f64 / start.elapsed().as_secs_f64());
     context.reach(Milestone::Connected).await;
-    context.sleep(connect.hold.0).await;
+    tokio::select! {
+        () = context.sleep(connect.hold.0) => {}
+        () = churn(&context, &held, dialer, connect.churn) => {}
+    }
     context.reach(Milestone::Loaded).await;
     context.reach(Milestone::Settled).await;
     Ok(())
 }
 
-/// Holds a connection and notices when it breaks.
-async fn watch(context: Arc<Context>, client: Client) {
+/// One connection that is held.
+#[derive(Debug)]
+struct Held {
+    user: User,
+    client: Mutex<Client>,
+}
+
+/// Closes connections and opens them anew, one after the other, evenly over time. Ends with the run.
+async fn churn(context: &Arc<Context>, held: &[Arc<Held>], mut dialer: Dialer, percent: f64) {
+    let a_second = held.len() as f64 * percent / 100.0 / 60.0;
+    if a_second <= 0.0 {
+        return std::future::pending().await;
+    }
+    let mut due = tokio::time::interval(Duration::from_secs_f64(1.0 / a_second));
+    for held in held.iter().cycle() {
+        due.tick().await;
+        let (context, held, options) = (Arc::clone(context), Arc::clone(held), dialer.options(&held.user));
+        // Many at the same time, where the server takes longer than their pace.
+        tokio::spawn(async move {
+            let mut client = held.client.lock().await;
+            client.close().await;
+            // A failure is counted, and the user stays away until its next turn.
+            if let Ok(again) = context.log_in_again(options).await {
+                tokio::spawn(watch(Link::new(&context.meters), again.clone()));
+                *client = again;
+            }
+        });
+    }
+}
+
+/// Notices when a connection breaks, and takes the events that nobody wants.
+async fn watch(link: Link, client: Client) {
     let mut events = client.events();
     drop(client);
-    let (disconnected, connections) =
-        (context.meters.count(count::DISCONNECTED), context.meters.gauge(gauge::CONNECTIONS));
     while let Some(event) = events.next().await {
-        match event {
-            Event::Disconnected { .. } => {
-                disconnected.fetch_add(1, Ordering::Relaxed);
-                connections.fetch_sub(1, Ordering::Relaxed);
-            }
-            Event::Connected { .. } => drop(connections.fetch_add(1, Ordering::Relaxed)),
-            _ => {}
-        }
+        link.note(&event);
     }
 }

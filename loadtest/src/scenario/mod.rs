@@ -5,8 +5,19 @@
 //! subcommand.
 
 pub mod connect;
+pub mod devices;
+mod figures;
+pub mod group;
+mod link;
+pub mod mixed;
+pub mod offline;
 pub mod peer;
+mod person;
 mod reading;
+pub mod rest;
+pub mod rooms;
+pub mod slow;
+pub mod storm;
 mod writing;
 
 use std::sync::Arc;
@@ -14,7 +25,10 @@ use std::sync::Arc;
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::schedule::Load;
 use crate::run::context::Context;
+
+pub(crate) use figures::figures;
 
 macro_rules! scenarios {
     ($($(#[$about:meta])* $module:ident: $Options:ident,)*) => {
@@ -65,4 +79,47 @@ scenarios! {
     connect: Connect,
     /// Sends messages between pairs of users and checks that every one arrives once and in order.
     peer: Peer,
+    /// Sends messages to groups and checks that every member who is connected has every one.
+    group: Group,
+    /// Talks in chat rooms, which whoever is in them hears and nobody keeps.
+    rooms: Rooms,
+    /// Sends messages between users with several devices and checks that each device has every one.
+    devices: Devices,
+    /// Has some readers stop now and then, and checks that the others notice nothing and that they themselves end with everything.
+    slow: Slow,
+    /// Spends a day in a chat app: people, groups, receipts, typing, history, presence, and sessions that come and go.
+    mixed: Mixed,
+    /// Sends to users who are away, then wakes them up, and tells how long each takes to have everything.
+    offline: Offline,
+    /// Calls the REST service in five dialects, and checks that what is sent there arrives at phones.
+    rest: Rest,
+    /// Cuts all sessions at once, or kills their gateway, and tells how soon they are back and what others notice of it.
+    storm: Storm,
+}
+
+impl Scenario {
+    /// Does to the server what can be done only once in a run, whatever the number of processes. Called when all have reached
+    /// [`Milestone::Strike`](crate::run::message::Milestone::Strike), which begins after this notice.
+    pub(crate) fn strike(&self, notice: std::time::Duration) -> anyhow::Result<()> {
+        match self {
+            Self::Storm(storm) => storm.strike(notice),
+            _ => Ok(()),
+        }
+    }
+
+    /// Settles what the options leave open, and reads the files that they name, once, before the work is shared out.
+    pub(crate) fn complete(&mut self, load: &mut Load) -> anyhow::Result<()> {
+        match self {
+            Self::Rest(rest) => rest.complete(),
+            Self::Storm(_) => storm::complete(load),
+            _ => Ok(()),
+        }
+    }
+
+    /// Drops what must not stand in a report.
+    pub(crate) fn forget_secrets(&mut self) {
+        if let Self::Rest(rest) = self {
+            rest.forget_secrets();
+        }
+    }
 }

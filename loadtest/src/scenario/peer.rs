@@ -3,24 +3,23 @@
 use std::sync::Arc;
 
 use clap::Args;
-use linnet_sdk::{ConversationId, Limits};
+use linnet_sdk::ConversationId;
 use serde::{Deserialize, Serialize};
 
 use super::reading::Reader;
 use super::writing::{self, Writer};
 use crate::plan;
 use crate::run::context::Context;
-use crate::run::message::Milestone;
 
 /// Its options.
 #[derive(Debug, Clone, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields, default)]
 pub struct Peer {
     /// Pairs of users: one sends, the other receives.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = Self::default().pairs)]
     pub pairs: usize,
     /// Bytes of text.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = Self::default().payload)]
     pub payload: usize,
     /// Messages that are not stored: whoever is connected gets them.
     #[arg(long)]
@@ -44,8 +43,7 @@ impl Peer {
 }
 
 pub(super) async fn run(context: Arc<Context>, peer: Peer) -> anyhow::Result<()> {
-    let window = context.plan.load.window();
-    let limits = Limits { event_queue: 1024, max_in_flight: window, max_pending: 2 * window, ..Limits::default() };
+    let limits = writing::limits(&context);
     let dialer = context.dialer(limits)?;
     let clients = context.connect_all(&context.users, dialer).await?;
     let (mut writers, mut readers) = (Vec::with_capacity(peer.pairs), Vec::with_capacity(peer.pairs));
@@ -58,15 +56,5 @@ pub(super) async fn run(context: Arc<Context>, peer: Peer) -> anyhow::Result<()>
         writers.push(Arc::new(writer));
         readers.push(reader);
     }
-    context.reach(Milestone::Connected).await;
-    writing::write(&context, &writers).await?;
-    context.reach(Milestone::Loaded).await;
-    if !context.books.settled() {
-        for reader in &readers {
-            reader.wake().await;
-        }
-    }
-    context.settle().await;
-    context.reach(Milestone::Settled).await;
-    Ok(())
+    writing::conduct(&context, &writers, &readers).await
 }

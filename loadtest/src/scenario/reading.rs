@@ -1,46 +1,79 @@
 //! What one client hears: enters it into the books, takes the times, reads back what was skipped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use linnet_sdk::{Client, ConversationId, Event, Range, content};
+use parking_lot::RwLock;
 
+use super::link::Link;
 use crate::measure::latency::Recorder;
-use crate::measure::ledger;
+use crate::measure::ledger::{self, Arrival};
 use crate::measure::mark::Mark;
-use crate::measure::names::{count, gauge, timing};
+use crate::measure::names::{count, timing};
 use crate::run::context::Context;
+
+/// What a reader's times are entered as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timed {
+    /// Each arrival.
+    pub(crate) delivery: &'static str,
+    /// Whether the arrival at the last of all readers is timed too.
+    pub(crate) room: bool,
+}
+
+impl Default for Timed {
+    fn default() -> Self {
+        Self { delivery: timing::DELIVERY, room: false }
+    }
+}
 
 /// One client's eyes.
 #[derive(Debug)]
 pub(crate) struct Reader {
     context: Arc<Context>,
-    client: Client,
-    book: Arc<ledger::Reader>,
+    client: RwLock<Client>,
+    pub(crate) book: Arc<ledger::Reader>,
+    link: Link,
     delivery: Arc<Recorder>,
+    room: Option<Arc<Recorder>>,
     received: Arc<AtomicU64>,
-    disconnected: Arc<AtomicU64>,
-    connections: Arc<AtomicI64>,
+    hints: Arc<AtomicU64>,
 }
 
 impl Reader {
     pub(crate) fn new(context: &Arc<Context>, client: Client, book: Arc<ledger::Reader>) -> Arc<Self> {
+        Self::timed(context, client, book, Timed::default())
+    }
+
+    pub(crate) fn timed(context: &Arc<Context>, client: Client, book: Arc<ledger::Reader>, timed: Timed) -> Arc<Self> {
         let meters = &context.meters;
         Arc::new(Self {
-            client,
+            client: RwLock::new(client),
             book,
-            delivery: meters.timing(timing::DELIVERY),
+            link: Link::new(meters),
+            delivery: meters.timing(timed.delivery),
+            room: timed.room.then(|| meters.timing(timing::ROOM)),
             received: meters.count(count::RECEIVED),
-            disconnected: meters.count(count::DISCONNECTED),
-            connections: meters.gauge(gauge::CONNECTIONS),
+            hints: meters.count(count::HINTS),
             context: Arc::clone(context),
         })
     }
 
+    pub(crate) fn client(&self) -> Client {
+        self.client.read().clone()
+    }
+
+    /// The user has logged in anew, and goes on reading where it was.
+    pub(crate) fn replace(&self, client: Client) {
+        *self.client.write() = client;
+        self.link.replaced();
+    }
+
     /// Takes events until the client is closed.
     pub(crate) async fn read(self: Arc<Self>) {
-        let mut events = self.client.events();
+        let mut events = self.client().events();
         while let Some(event) = events.next().await {
             self.handle(event);
         }
@@ -56,32 +89,38 @@ impl Reader {
                 // In a task of its own, because answers wait behind events that nobody takes.
                 tokio::spawn(Arc::clone(self).read_back(conversation, from_seq, to_seq));
             }
-            Event::Disconnected { .. } => {
-                self.disconnected.fetch_add(1, Ordering::Relaxed);
-                self.connections.fetch_sub(1, Ordering::Relaxed);
+            Event::Receipt(_) | Event::Typing { .. } | Event::Presence(_) => {
+                self.hints.fetch_add(1, Ordering::Relaxed);
             }
-            Event::Connected { .. } => drop(self.connections.fetch_add(1, Ordering::Relaxed)),
-            _ => {}
+            event => self.link.note(&event),
         }
     }
 
     fn arrive(&self, conversation: ConversationId, entry: &content::Entry) {
         match Mark::of(entry, self.context.run) {
-            Some(mark) => {
-                self.book.arrive(mark.stream, mark.number, entry.seq);
-                let intended = self.context.start + Duration::from_nanos(mark.nanos);
-                self.delivery.record(Instant::now().saturating_duration_since(intended));
-                self.received.fetch_add(1, Ordering::Relaxed);
-            }
+            Some(mark) => self.enter(mark, self.book.arrive(conversation, mark.stream, mark.number, entry.seq)),
             None if entry.seq > 0 => self.book.pass(conversation, entry.seq),
             None => {}
         }
     }
 
+    fn enter(&self, mark: Mark, arrival: Arrival) {
+        if arrival == Arrival::Void {
+            return;
+        }
+        let intended = self.context.start + Duration::from_nanos(mark.nanos);
+        let took = Instant::now().saturating_duration_since(intended);
+        self.delivery.record(took);
+        if let Some(room) = self.room.as_ref().filter(|_| arrival == Arrival::Last) {
+            room.record(took);
+        }
+        self.received.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Reads an announced gap back from history. What cannot be read counts as lost.
     async fn read_back(self: Arc<Self>, conversation: ConversationId, mut from: u64, to: u64) {
         while from <= to {
-            let page = match self.client.history(conversation, Range::Forward(from), 200).await {
+            let page = match self.client().history(conversation, Range::Forward(from), 200).await {
                 Ok(page) => page,
                 Err(error) if error.is_definite() => break,
                 Err(_) => {
@@ -92,8 +131,7 @@ impl Reader {
             let Some(last) = page.entries.last().map(|entry| entry.seq) else { break };
             for entry in page.entries.iter().filter(|entry| entry.seq <= to) {
                 if let Some(mark) = Mark::of(entry, self.context.run) {
-                    self.book.read_back(mark.stream, mark.number, entry.seq);
-                    self.received.fetch_add(1, Ordering::Relaxed);
+                    self.enter(mark, self.book.read_back(mark.stream, mark.number, entry.seq));
                 }
             }
             from = last + 1;
@@ -104,6 +142,6 @@ impl Reader {
     /// Has the client find out whether its connection still works: one that only listens would notice minutes later.
     pub(crate) async fn wake(&self) {
         // Fails only when the client is closed, which the books will show.
-        let _ = self.client.wake().await;
+        let _ = self.client().wake().await;
     }
 }

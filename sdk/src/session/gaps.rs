@@ -9,6 +9,7 @@ use proto::wire::frame::Body;
 use proto::wire::{History, HistoryPage};
 
 use super::Session;
+use super::logs::Offered;
 use super::requests::Origin;
 use crate::conversations::ConversationId;
 use crate::error::Error;
@@ -107,7 +108,9 @@ impl Session {
             self.logs.skip_to(id, page.first_seq - 1, announce, &mut self.events);
         }
         for entry in page.entries {
-            self.logs.offer(id, page.epoch, entry, &mut self.events);
+            if self.logs.offer(id, page.epoch, entry, &mut self.events) == Offered::Contradicted {
+                self.dispute(now);
+            }
         }
         let progress = self.logs.position(id) != before;
         let Some(missing) = self.logs.missing(id) else {

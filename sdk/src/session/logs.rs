@@ -7,9 +7,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use proto::entry::Entry;
+use proto::wire::Have;
 
 use crate::conversations::ConversationId;
 use crate::event::{Cursor, Delivered, Event};
+
+/// Message ids that are remembered of a conversation.
+const MOST_RECENT: usize = 16;
 
 /// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub(crate) enum Offered {
     Delivered,
     /// It was had already.
     Repeat,
+    /// Another entry was had in its place: the server has lost that one, or is told so and finds that it has not.
+    Contradicted,
     /// Entries below it are missing.
     Early,
     /// It names another epoch than the one at hand. It is not kept: a page, which speaks for the server's state and not for
@@ -46,6 +52,8 @@ struct Log {
     epoch: u64,
     /// Everything up to here went to the app, or was announced to be skipped.
     seq: u64,
+    /// Message ids of the newest entries up to `seq`, as many as are known: another entry in one's place means that the log lost it.
+    recent: VecDeque<u64>,
     /// Highest seq that is known to exist.
     known: u64,
     /// Whether `seq` is a position that the app knows of. Else the oldest readable entry has yet to be learnt.
@@ -57,7 +65,24 @@ struct Log {
 
 impl Log {
     fn new(epoch: u64) -> Self {
-        Self { epoch, seq: 0, known: 0, begun: false, doubted: false, held: BTreeMap::new() }
+        Self { epoch, seq: 0, recent: VecDeque::new(), known: 0, begun: false, doubted: false, held: BTreeMap::new() }
+    }
+}
+
+impl Log {
+    /// Goes on to the entry that follows.
+    fn advance(&mut self, entry: &Entry) {
+        self.seq = entry.seq;
+        if self.recent.len() == MOST_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(entry.message_id);
+    }
+
+    fn holds_another(&self, seq: u64, message_id: u64) -> bool {
+        let back = self.seq.checked_sub(seq).and_then(|back| usize::try_from(back).ok());
+        let held = back.and_then(|back| self.recent.iter().rev().nth(back));
+        held.is_some_and(|held| *held != message_id)
     }
 }
 
@@ -66,20 +91,27 @@ impl Logs {
         let logs = cursors
             .iter()
             .map(|cursor| {
-                let log = Log { seq: cursor.seq, known: cursor.seq, begun: true, ..Log::new(cursor.epoch) };
+                let recent = Some(cursor.message_id).filter(|id| *id != 0).into_iter().collect();
+                let log = Log { seq: cursor.seq, recent, known: cursor.seq, begun: true, ..Log::new(cursor.epoch) };
                 (cursor.conversation, log)
             })
             .collect();
         Self { logs, held: 0, max_held }
     }
 
-    /// How far each conversation has got.
-    pub(crate) fn cursors(&self) -> impl Iterator<Item = Cursor> + '_ {
-        self.logs.iter().filter(|(_, log)| log.begun).map(|(&conversation, log)| Cursor {
-            conversation,
+    /// How far each conversation has got, for the server to compare.
+    pub(crate) fn have(&self) -> impl Iterator<Item = Have> + '_ {
+        self.logs.iter().filter(|(_, log)| log.begun).map(|(conversation, log)| Have {
+            conversation: Some(conversation.to_wire()),
             epoch: log.epoch,
             seq: log.seq,
+            message_ids: log.recent.iter().copied().collect(),
         })
+    }
+
+    /// Whether another entry is held in the place of this one.
+    pub(crate) fn contradicts(&self, id: ConversationId, epoch: u64, seq: u64, message_id: u64) -> bool {
+        self.logs.get(&id).is_some_and(|log| log.epoch == epoch && log.holds_another(seq, message_id))
     }
 
     /// Whether an entry would be new: neither delivered nor held.
@@ -95,11 +127,12 @@ impl Logs {
             return Offered::Doubtful;
         }
         if entry.seq <= log.seq {
-            return Offered::Repeat;
+            let is_other = log.holds_another(entry.seq, entry.message_id);
+            return if is_other { Offered::Contradicted } else { Offered::Repeat };
         }
         log.known = log.known.max(entry.seq);
         if entry.seq == log.seq + 1 {
-            log.seq = entry.seq;
+            log.advance(&entry);
             log.begun = true;
             out.push_back(deliver(id, epoch, entry));
             self.held -= drain(id, log, out);
@@ -116,9 +149,14 @@ impl Logs {
     pub(crate) fn settle(&mut self, id: ConversationId, epoch: u64, last_seq: u64, out: &mut VecDeque<Event>) {
         let log = self.logs.entry(id).or_insert_with(|| Log::new(epoch));
         log.doubted = false;
-        if epoch == log.epoch {
-            return;
+        if epoch != log.epoch {
+            self.start_over(id, epoch, last_seq, out);
         }
+    }
+
+    /// Forgets what is held of a conversation: it was of another history.
+    pub(crate) fn start_over(&mut self, id: ConversationId, epoch: u64, last_seq: u64, out: &mut VecDeque<Event>) {
+        let log = self.logs.entry(id).or_insert_with(|| Log::new(epoch));
         self.held -= log.held.len();
         if log.begun {
             out.push_back(Event::Reset { conversation: id, epoch });
@@ -136,6 +174,9 @@ impl Logs {
             let next = log.held.keys().next().copied().filter(|&held| held <= seq).unwrap_or(seq + 1);
             if next > log.seq + 1 && announce {
                 out.push_back(Event::Gap { conversation: id, from_seq: log.seq + 1, to_seq: next - 1 });
+            }
+            if next > log.seq + 1 {
+                log.recent.clear();
             }
             log.seq = next - 1;
             self.held -= drain(id, log, out);
@@ -178,7 +219,7 @@ fn drain(id: ConversationId, log: &mut Log, out: &mut VecDeque<Event>) -> usize 
         let entry = first.remove();
         drained += 1;
         if entry.seq > log.seq {
-            log.seq = entry.seq;
+            log.advance(&entry);
             out.push_back(deliver(id, log.epoch, entry));
         }
     }
@@ -209,7 +250,7 @@ mod tests {
     }
 
     fn begun(seq: u64, max_held: usize) -> Logs {
-        Logs::new(&[Cursor { conversation: C, epoch: 1, seq }], max_held)
+        Logs::new(&[Cursor { conversation: C, epoch: 1, seq, message_id: 0 }], max_held)
     }
 
     #[test]

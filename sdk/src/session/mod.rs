@@ -345,7 +345,10 @@ impl Session {
         self.frames.clear();
         self.answer_by = None;
         self.ack_at = None;
-        self.sync_retry = None;
+        if self.sync_retry.take().is_some() {
+            // It still is to be done, even if the session goes on.
+            self.synced = false;
+        }
         for gap in self.gaps.values_mut() {
             gap.lost(now);
         }

@@ -83,6 +83,7 @@ impl Session {
     pub(super) fn take_entry(&mut self, now: Instant, id: ConversationId, epoch: u64, entry: Entry) {
         match self.logs.offer(id, epoch, entry, &mut self.events) {
             Offered::Early | Offered::Doubtful => self.note_gap(now, id),
+            Offered::Contradicted => self.dispute(now),
             Offered::Delivered | Offered::Repeat => {}
         }
     }
@@ -98,12 +99,13 @@ impl Session {
         let Some(request) = self.requests.answered(id) else { return };
         let Request { origin: Origin::App(call), body: Body::Send(send), .. } = request else { return };
         let conversation = ConversationId::from_wire(ack.conversation.as_ref().or(send.conversation.as_ref()));
-        if let Some(conversation) = conversation
-            && ack.seq > 0
-            && self.logs.lacks(conversation, ack.epoch, ack.seq)
-        {
-            let entry = self.own_entry(send, &ack);
-            self.take_entry(now, conversation, ack.epoch, entry);
+        if let Some(conversation) = conversation.filter(|_| ack.seq > 0) {
+            if self.logs.lacks(conversation, ack.epoch, ack.seq) {
+                let entry = self.own_entry(send, &ack);
+                self.take_entry(now, conversation, ack.epoch, entry);
+            } else if self.logs.contradicts(conversation, ack.epoch, ack.seq, ack.message_id) {
+                self.dispute(now);
+            }
         }
         self.replies.push_back((call, Ok(Body::SendAck(ack))));
     }

@@ -12,6 +12,8 @@ use crate::conversations::{Conversation, ConversationId};
 use crate::error::Error;
 use crate::event::Event;
 
+/// A disputed conversation is asked about after as long as a request that failed so often.
+const DISPUTE_SPREAD: u32 = 3;
 /// Conversations a page.
 const PAGE: u32 = 100;
 
@@ -19,6 +21,7 @@ impl Session {
     /// Asks for the first page.
     pub(super) fn start_sync(&mut self, now: Instant) {
         self.sync_retry = None;
+        self.synced = false;
         self.ask_sync_page(now, bytes::Bytes::new());
     }
 
@@ -33,12 +36,7 @@ impl Session {
     fn have(&self) -> Vec<Have> {
         let mut room = self.max_frame() / 2;
         self.logs
-            .cursors()
-            .map(|cursor| Have {
-                conversation: Some(cursor.conversation.to_wire()),
-                epoch: cursor.epoch,
-                seq: cursor.seq,
-            })
+            .have()
             .take_while(|have| {
                 let size = have.encoded_len() + 4;
                 let fits = size <= room;
@@ -69,7 +67,13 @@ impl Session {
         let verdict = synced.verdict();
         let Some(state) = synced.state.and_then(Conversation::from_wire) else { return };
         let (id, epoch) = (state.id, state.epoch);
-        self.logs.settle(id, epoch, 0, &mut self.events);
+        match (verdict, self.logs.position(id)) {
+            // The epoch need not tell: the server has lost something, and must not begin a new one at every claim.
+            (Verdict::Reset, Some((held, _))) if held == epoch => {
+                self.logs.start_over(id, epoch, state.last_seq, &mut self.events);
+            }
+            _ => self.logs.settle(id, epoch, 0, &mut self.events),
+        }
         // Pushes may have overtaken this page, so the position is the log's own and not what was told.
         let Some((_, held_seq)) = self.logs.position(id) else { return };
         let first = synced.entries.first().map(|entry| entry.seq);
@@ -104,6 +108,12 @@ impl Session {
             self.logs.skip_to(id, first_readable.min(from) - 1, self.logs.begun(id), &mut self.events);
         }
         self.logs.skip_to(id, from - 1, true, &mut self.events);
+    }
+
+    /// What is held is not what the server has: it is to say which holds. A whole group may find out at once, hence the delay.
+    pub(super) fn dispute(&mut self, now: Instant) {
+        let at = now + self.backoff.delay_for(DISPUTE_SPREAD);
+        self.sync_retry = Some(self.sync_retry.map_or(at, |due| due.min(at)));
     }
 
     pub(super) fn sync_failed(&mut self, now: Instant, error: &Error) {

@@ -67,18 +67,20 @@ impl Disk {
         self.db.cf_handle(table.name).ok_or_else(undeclared)
     }
 
-    /// The values at some addresses; `Err(())` in the place of one that needs the disk.
+    /// The values at some addresses.
     pub(crate) fn get(&self, addresses: &[Address], now: Millis, tier: Tier) -> Result<Vec<Found>> {
-        let read = |at: &Address| {
-            let key = layout::key(&at.home, &at.rest);
-            let copy = |value: Option<&[u8]>| value.map(Bytes::copy_from_slice);
-            match self.db.get_pinned_cf_opt(self.family(at.table)?, &key, self.point_reads(tier)) {
-                Ok(stored) => Ok(Found::Value(copy(live(at.table, stored.as_ref(), now)?))),
-                Err(error) if error.kind() == ErrorKind::Incomplete => Ok(Found::NotInMemory),
-                Err(error) => Err(failed(&error)),
-            }
-        };
-        addresses.iter().map(read).collect()
+        addresses.iter().map(|address| self.get_one(address, now, tier)).collect()
+    }
+
+    /// The value at an address.
+    pub(crate) fn get_one(&self, at: &Address, now: Millis, tier: Tier) -> Result<Found> {
+        let key = layout::key(&at.home, &at.rest);
+        let copy = |value: Option<&[u8]>| value.map(Bytes::copy_from_slice);
+        match self.db.get_pinned_cf_opt(self.family(at.table)?, &key, self.point_reads(tier)) {
+            Ok(stored) => Ok(Found::Value(copy(live(at.table, stored.as_ref(), now)?))),
+            Err(error) if error.kind() == ErrorKind::Incomplete => Ok(Found::NotInMemory),
+            Err(error) => Err(failed(&error)),
+        }
     }
 
     /// What `judge` says of the value at a key.

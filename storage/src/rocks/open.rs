@@ -9,10 +9,12 @@ use rocksdb::{
 
 use super::disk::failed;
 use super::{Durability, Recovery, RocksConfig, layout, log};
-use crate::{Clock, Error, Result, Table};
+use crate::{Clock, Error, Kind, Result, Table};
 
 /// Longest time that an expired row stays on the disk, seconds: each file is rewritten at least this often.
 const REWRITE_SECONDS: u64 = 24 * 60 * 60;
+/// Locks between the writer that replaces rows in memory and those who read them, for each family.
+const REPLACE_LOCKS: usize = 256;
 
 /// Opens the database, with a column family for each table and for each that is on the disk already.
 pub(crate) fn open(config: &RocksConfig, tables: &[Table], clock: &Clock) -> Result<DB> {
@@ -28,16 +30,17 @@ pub(crate) fn open(config: &RocksConfig, tables: &[Table], clock: &Clock) -> Res
     let options = database(config);
     let cache = Cache::new_hyper_clock_cache(config.cache.bytes(), 0);
     // RocksDB's own family holds nothing; with its default settings it would have writing wait for more free space than ours need.
-    let default = std::iter::once((rocksdb::DEFAULT_COLUMN_FAMILY_NAME.to_owned(), false));
-    let known = tables.iter().map(|table| (table.name.to_owned(), table.expires));
+    let default = std::iter::once((rocksdb::DEFAULT_COLUMN_FAMILY_NAME.to_owned(), Rows::default()));
+    let known = tables.iter().map(|table| (table.name.to_owned(), Rows::of(table)));
     // Families that a newer version wrote must be opened too, or RocksDB refuses; they are left as they are.
     let strange = on_disk(&config.directory)?
         .into_iter()
         .filter(|name| name != rocksdb::DEFAULT_COLUMN_FAMILY_NAME && tables.iter().all(|table| table.name != name))
-        .map(|name| (name, false));
-    let families = default.chain(known).chain(strange).map(|(name, expires)| {
-        ColumnFamilyDescriptor::new(name, family(config, &cache, expires.then(|| clock.clone())))
-    });
+        .map(|name| (name, Rows::default()));
+    let families = default
+        .chain(known)
+        .chain(strange)
+        .map(|(name, rows)| ColumnFamilyDescriptor::new(name, family(config, &cache, rows, clock)));
     DB::open_cf_descriptors(&options, &config.directory, families).map_err(|error| explained(failed(&error), config))
 }
 
@@ -75,6 +78,8 @@ fn database(config: &RocksConfig) -> Options {
         env.lower_thread_pool_cpu_priority();
         options.set_env(&env);
     }
+    // One thread writes. Rows could not be replaced in place otherwise.
+    options.set_allow_concurrent_memtable_write(false);
     options.set_bytes_per_sync(1 << 20);
     // All files stay open, so that a read in memory never needs to open one.
     options.set_max_open_files(-1);
@@ -91,7 +96,21 @@ fn recovery_mode(config: &RocksConfig) -> DBRecoveryMode {
     }
 }
 
-fn family(config: &RocksConfig, cache: &Cache, expiring: Option<Clock>) -> Options {
+/// What is known of a family's rows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rows {
+    expire: bool,
+    /// Written over and over, and read one at a time.
+    replaced: bool,
+}
+
+impl Rows {
+    fn of(table: &Table) -> Self {
+        Self { expire: table.expires, replaced: table.kind == Kind::Map && !table.expires }
+    }
+}
+
+fn family(config: &RocksConfig, cache: &Cache, rows: Rows, clock: &Clock) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks(cache));
     options.set_prefix_extractor(SliceTransform::create("linnet.home", layout::prefix, None));
@@ -105,7 +124,14 @@ fn family(config: &RocksConfig, cache: &Cache, expiring: Option<Clock>) -> Optio
     options.set_level_zero_file_num_compaction_trigger(8);
     options.set_level_zero_slowdown_writes_trigger(32);
     options.set_level_zero_stop_writes_trigger(48);
-    if let Some(clock) = expiring {
+    if rows.replaced {
+        // Every message writes its conversation's head. Kept apart, the heads that were would fill memory, and make the one that is
+        // slow to find. An iterator beside a writer may see half of a row that is being replaced; such tables have no scans.
+        options.set_inplace_update_support(true);
+        options.set_inplace_update_locks(REPLACE_LOCKS);
+    }
+    if rows.expire {
+        let clock = clock.clone();
         options.set_compaction_filter("linnet.expiry", move |_level, _key, value: &[u8]| {
             if layout::is_expired(value, clock.now()) { Decision::Remove } else { Decision::Keep }
         });

@@ -6,10 +6,13 @@ use domain::conversations::{Have, Synced, Verdict};
 use domain::entry::Entry;
 use domain::entry::entry::Body;
 use domain::messages::{HistoryRange, is_recalled};
-use domain::{Caller, ConversationId, Epoch, Seq, UserId};
+use domain::{Caller, ConversationId, Epoch, MessageId, Seq, UserId};
 
 use super::naive::{Shown, Shows};
 use crate::world::{World, id, said};
+
+/// Entries of a conversation whose ids it tells when it synchronises.
+const KNOWN: usize = 8;
 
 pub struct Device {
     caller: Caller,
@@ -56,7 +59,11 @@ impl Device {
     /// Compares everything. A device that is `lost` believes in another history.
     pub async fn sync(&mut self, world: &World, entries: usize, lost: bool) {
         let have = self.held.iter().map(|(conversation, held)| {
-            (*conversation, Have { epoch: Epoch(held.epoch ^ u64::from(lost)), seq: Seq(held.to) })
+            let newest = held.entries.values().rev().zip((1..=held.to).rev());
+            let newest = newest.take_while(|(entry, seq)| entry.seq == *seq).take(KNOWN);
+            let mut message_ids: Vec<_> = newest.map(|(entry, _)| MessageId(entry.message_id)).collect();
+            message_ids.reverse();
+            (*conversation, Have { epoch: Epoch(held.epoch ^ u64::from(lost)), seq: Seq(held.to), message_ids })
         });
         let have: HashMap<_, _> = have.collect();
         let mut before = std::mem::take(&mut self.held);

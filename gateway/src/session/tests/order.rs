@@ -107,6 +107,33 @@ fn a_message_that_waits_for_those_before_it_is_waited_for_as_long() {
 }
 
 #[test]
+fn one_that_comes_late_is_still_before_those_behind_it() {
+    let mut bench = Bench::open(Config::default());
+    let [a, b] = [(2, "a"), (3, "b")].map(|(id, name)| begin(&mut bench, id, name));
+    refuse(&mut bench, &a);
+    bench.pass(Duration::from_secs(3));
+    refuse(&mut bench, &b);
+    // Nothing was heard of "a" for so long that others need not wait for it; but here it is, and "b" is behind it.
+    bench.pass(Duration::from_secs(3));
+    begin(&mut bench, 4, "a");
+    begin(&mut bench, 5, "b");
+}
+
+#[test]
+fn a_message_that_comes_again_while_it_is_under_way_keeps_its_turn() {
+    let mut bench = Bench::open(Config::default());
+    let first = [(2, "a"), (3, "b"), (2, "a"), (3, "b")].map(|(id, name)| begin(&mut bench, id, name));
+    // The copies are refused first.
+    for begun in first.iter().rev() {
+        refuse(&mut bench, begun);
+    }
+    is_refused(&mut bench, 3, "b");
+    begin(&mut bench, 2, "a");
+    begin(&mut bench, 3, "b");
+    begin(&mut bench, 4, "c");
+}
+
+#[test]
 fn refusals_that_become_known_in_another_order_let_nothing_overtake() {
     let mut bench = Bench::open(Config::default());
     let begun = [(2, "a"), (3, "b"), (4, "c")].map(|(id, name)| begin(&mut bench, id, name));
@@ -178,118 +205,228 @@ enum Step {
     New,
     /// It sends one again of which it knows that it was refused.
     Again(prop::sample::Index),
+    /// It has waited too long for an answer, and sends that one again which is under way longest.
+    Repeat,
+    /// The session hears what the client sent.
+    Hear,
+    /// The client hears what the session said.
+    Told,
     /// The lane comes to its next message, and stores or refuses it.
     Decide { store: bool },
     /// The latest message is refused before it comes to the lane.
     RefuseEarly,
     /// The session hears of an outcome.
     Reply(prop::sample::Index),
+    /// Nothing happens for so many milliseconds.
+    Pass(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step(rare: impl Strategy<Value = Step> + 'static) -> impl Strategy<Value = Step> {
     prop_oneof![
+        1 => rare,
         3 => Just(Step::New),
         3 => any::<prop::sample::Index>().prop_map(Step::Again),
+        6 => Just(Step::Hear),
+        6 => Just(Step::Told),
         4 => prop::bool::weighted(0.7).prop_map(|store| Step::Decide { store }),
         1 => Just(Step::RefuseEarly),
         4 => any::<prop::sample::Index>().prop_map(Step::Reply),
     ]
 }
 
-/// A client that sends what it likes in any order, and a lane that refuses what it likes but nothing in between.
+/// What a client knows of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    UnderWay,
+    /// Under way behind one that was refused: it will be refused too.
+    Doubtful,
+    Refused,
+    Acked,
+}
+
+/// A client as the SDK is one, and a lane that refuses what it likes but nothing in between.
+///
+/// However long anything takes, the client sends no message while an earlier one has to come again.
 struct Way {
     bench: Bench,
-    begun: usize,
-    refused: Vec<usize>,
+    known: Vec<Known>,
+    /// When each message was sent last.
+    sends: Vec<usize>,
+    sent_in_all: usize,
+    /// On the way to the session.
+    sent: VecDeque<usize>,
     lane: VecDeque<(usize, Begun)>,
     outcomes: Vec<(usize, u32, Result<Sent, domain::Error>)>,
+    /// On the way to the client.
+    said: VecDeque<(usize, Known)>,
     stored: Vec<usize>,
 }
 
 impl Way {
-    fn hear(&mut self, number: usize) {
+    /// The messages of which the client thinks so, and which it may send now.
+    fn free(&self, is: impl Fn(Known) -> bool) -> Vec<usize> {
+        let waits = |known: &Known| matches!(known, Known::Refused | Known::Doubtful);
+        let first = self.known.iter().position(waits).unwrap_or(self.known.len());
+        (0..self.known.len()).filter(|number| *number <= first && is(self.known[*number])).collect()
+    }
+
+    fn send(&mut self, number: usize) {
+        self.known[number] = Known::UnderWay;
+        self.sent_in_all += 1;
+        self.sends[number] = self.sent_in_all;
+        self.sent.push_back(number);
+    }
+
+    fn hear(&mut self) {
+        let Some(number) = self.sent.pop_front() else { return };
         self.bench.hear(number as u64 + 2, send(&number.to_string()));
         match self.bench.session.poll_call() {
             Some(Call::Ask { key, request: Request::Send(_, chain) }) => {
                 self.lane.push_back((number, Begun { key, chain }));
             }
-            None => self.refused.push(number),
+            None => {}
             other => panic!("{other:?}"),
+        }
+    }
+
+    fn told(&mut self) {
+        let Some((number, outcome)) = self.said.pop_front() else { return };
+        if self.known[number] == Known::Acked {
+            return;
+        }
+        self.known[number] = outcome;
+        for behind in &mut self.known[number + 1..] {
+            if outcome == Known::Refused && *behind == Known::UnderWay {
+                *behind = Known::Doubtful;
+            }
         }
     }
 
     fn decide(&mut self, at: usize, store: bool) {
         let Some((number, begun)) = self.lane.remove(at) else { return };
-        let store = store && !begun.chain.is_broken();
-        if store {
-            self.stored.push(number);
-        } else {
+        let is_repeat = self.stored.contains(&number);
+        let store = (store || is_repeat) && !begun.chain.is_broken();
+        if !store {
             begun.chain.note(&limited());
+        } else if !is_repeat {
+            self.stored.push(number);
         }
         let outcome = if store { Ok(sent(number as u64 + 1)) } else { Err(limited()) };
         self.outcomes.push((number, begun.key, outcome));
     }
 
     fn reply(&mut self, at: usize) {
-        let (number, key, outcome) = self.outcomes.swap_remove(at);
-        self.refused.extend(outcome.is_err().then_some(number));
+        let (_, key, outcome) = self.outcomes.swap_remove(at);
         self.bench.session.handle_reply(self.bench.now(), Reply::Sent { key, outcome });
     }
 
     fn take(&mut self, step: Step) {
+        let choose = |from: Vec<usize>, which: prop::sample::Index| (!from.is_empty()).then(|| *which.get(&from));
         match step {
             Step::New => {
-                self.hear(self.begun);
-                self.begun += 1;
+                if self.known.iter().all(|known| matches!(known, Known::UnderWay | Known::Acked)) {
+                    self.known.push(Known::UnderWay);
+                    self.sends.push(0);
+                    self.send(self.known.len() - 1);
+                }
             }
-            Step::Again(which) if !self.refused.is_empty() => {
-                let number = self.refused.swap_remove(which.index(self.refused.len()));
-                self.hear(number);
+            Step::Again(which) => {
+                let refused = choose(self.free(|known| known == Known::Refused), which);
+                refused.into_iter().for_each(|number| self.send(number));
             }
+            Step::Repeat => {
+                let is_under_way = |number: usize| matches!(self.known[number], Known::UnderWay | Known::Doubtful);
+                let oldest = (0..self.known.len()).filter(|number| is_under_way(*number));
+                let oldest = oldest.min_by_key(|number| self.sends[*number]);
+                // One that was refused before it has to come again first.
+                let oldest = oldest.filter(|oldest| self.free(|_| true).contains(oldest));
+                oldest.into_iter().for_each(|number| self.send(number));
+            }
+            Step::Hear => self.hear(),
+            Step::Told => self.told(),
             Step::Decide { store } => self.decide(0, store),
             Step::RefuseEarly => self.decide(self.lane.len().wrapping_sub(1), false),
             Step::Reply(which) if !self.outcomes.is_empty() => self.reply(which.index(self.outcomes.len())),
-            Step::Again(_) | Step::Reply(_) => {}
+            Step::Reply(_) => {}
+            Step::Pass(millis) => self.bench.pass(Duration::from_millis(millis)),
         }
-        self.bench.said();
+        self.listen();
     }
 
-    /// Nothing is refused any more, and the client sends what was.
+    fn listen(&mut self) {
+        let said = self.bench.said().into_iter().map(|(id, body)| {
+            let outcome = if matches!(body, Body::SendAck(_)) { Known::Acked } else { Known::Refused };
+            (id as usize - 2, outcome)
+        });
+        self.said.extend(said);
+    }
+
+    /// Nothing is refused any more, and the client sends what was, as often as it takes.
     fn finish(&mut self) {
-        while self.stored.len() < self.begun {
-            let stored = self.stored.len();
+        for _ in 0..1_000 {
+            while !self.sent.is_empty() {
+                self.hear();
+            }
             while !self.lane.is_empty() {
                 self.decide(0, true);
             }
             while !self.outcomes.is_empty() {
                 self.reply(0);
             }
-            self.refused.sort_unstable();
-            for number in std::mem::take(&mut self.refused) {
-                self.hear(number);
+            self.listen();
+            while !self.said.is_empty() {
+                self.told();
             }
-            self.bench.said();
-            assert!(self.stored.len() > stored || !self.lane.is_empty(), "nothing goes on");
+            if self.known.iter().all(|known| *known == Known::Acked) {
+                return;
+            }
+            for number in 0..self.known.len() {
+                if self.free(|known| known == Known::Refused).contains(&number) {
+                    self.send(number);
+                }
+            }
+            self.bench.pass(Duration::from_millis(100));
         }
+        panic!("nothing goes on: {:?}", self.known);
     }
+}
+
+/// Whether messages are stored in the order in which they were sent first.
+fn keeps_order(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let config = Config {
+        frames: Rate { per_second: 10_000, burst: 10_000 },
+        heartbeat: Duration::from_secs(3_600),
+        ..Config::default()
+    };
+    let mut way = Way {
+        bench: Bench::open(config),
+        known: Vec::new(),
+        sends: Vec::new(),
+        sent_in_all: 0,
+        sent: VecDeque::new(),
+        lane: VecDeque::new(),
+        outcomes: Vec::new(),
+        said: VecDeque::new(),
+        stored: Vec::new(),
+    };
+    for step in steps {
+        way.take(step);
+    }
+    way.finish();
+    prop_assert!(way.stored.is_sorted(), "{:?}", way.stored);
+    Ok(())
 }
 
 proptest! {
     #[test]
-    fn whatever_is_refused_the_order_stays(steps in prop::collection::vec(step(), 0..200)) {
-        let config = Config { frames: Rate { per_second: 10_000, burst: 10_000 }, ..Config::default() };
-        let mut way = Way {
-            bench: Bench::open(config),
-            begun: 0,
-            refused: Vec::new(),
-            lane: VecDeque::new(),
-            outcomes: Vec::new(),
-            stored: Vec::new(),
-        };
-        for step in steps {
-            way.take(step);
-        }
-        way.finish();
-        prop_assert!(way.stored.is_sorted(), "{:?}", way.stored);
+    fn whatever_is_refused_the_order_stays(
+        steps in prop::collection::vec(step((0u64..7_000).prop_map(Step::Pass)), 0..200)
+    ) {
+        keeps_order(steps)?;
+    }
+
+    #[test]
+    fn whatever_comes_twice_the_order_stays(steps in prop::collection::vec(step(Just(Step::Repeat)), 0..200)) {
+        keeps_order(steps)?;
     }
 }

@@ -101,7 +101,9 @@ impl Bench {
 
     /// Answers the one outstanding sync request.
     fn answer_sync(&mut self, page: SyncPage) -> wire::Sync {
-        let (id, sync) = match &self.sent()[..] {
+        let mut frames = self.sent();
+        frames.retain(|frame| !matches!(frame.body, Some(Body::PushAck(_))));
+        let (id, sync) = match &frames[..] {
             [Frame { id, body: Some(Body::Sync(sync)) }] => (*id, sync.clone()),
             other => panic!("expected a sync request, got {other:?}"),
         };
@@ -218,7 +220,7 @@ fn entry(seq: u64) -> Entry {
 }
 
 fn cursor(seq: u64) -> Cursor {
-    Cursor { conversation: C, epoch: EPOCH, seq }
+    Cursor { conversation: C, epoch: EPOCH, seq, message_id: 0 }
 }
 
 fn error(code: wire::error::Code, retry_after_ms: u32) -> Body {

@@ -121,7 +121,7 @@ fn a_failed_sync_starts_over() {
 #[test]
 fn what_is_held_fills_at_most_half_a_frame() {
     let many: Vec<Cursor> =
-        (1..10_000).map(|group| Cursor { conversation: ConversationId::Group(group), epoch: EPOCH, seq: 1 }).collect();
+        (1..10_000).map(|group| Cursor { conversation: ConversationId::Group(group), ..cursor(1) }).collect();
     let mut bench = Bench::new(&many);
     bench.log_in();
     let sync = bench.answer_sync(SyncPage::default());
@@ -141,4 +141,77 @@ fn a_session_that_may_have_missed_something_synchronises_when_told() {
     let events = bench.events();
     assert_eq!(seqs(&events), [4]);
     assert_eq!(events.last(), Some(&Event::Synced));
+}
+
+/// A push of an entry that is not the one which the server had in this place before.
+fn push_another(bench: &mut Bench, seq: u64) {
+    let entry = Entry { message_id: 2000 + seq, ..entry(seq) };
+    let delivery = Delivery { conversation: Some(C.to_wire()), epoch: EPOCH, entry: Some(entry), online_only: false };
+    bench.receive(0, Body::Push(Push { deliveries: vec![delivery] }));
+}
+
+/// The server says that what is held is void, without a new epoch.
+fn reset(bench: &mut Bench) -> wire::Sync {
+    let asked = bench.answer_sync(synced(Verdict::Reset, EPOCH, 1, 3, [1, 2, 3]));
+    let events = bench.events();
+    assert_eq!(events[0], Event::Reset { conversation: C, epoch: EPOCH });
+    assert_eq!(seqs(&events), [1, 2, 3]);
+    asked
+}
+
+#[test]
+fn the_newest_entries_are_named() {
+    let mut bench = Bench::new(&[Cursor { message_id: 77, ..cursor(3) }]);
+    bench.log_in();
+    let asked = bench.answer_sync(synced(Verdict::Complete, EPOCH, 1, 23, 4..=23));
+    assert_eq!(asked.have[0].message_ids, [77]);
+    bench.receive(0, Body::Resync(wire::Resync::default()));
+    bench.pass(Duration::ZERO);
+    let asked = bench.answer_sync(SyncPage::default());
+    assert_eq!(asked.have[0].message_ids, (1008..=1023).collect::<Vec<_>>());
+}
+
+#[test]
+fn ids_below_a_gap_are_forgotten() {
+    let (mut bench, _) = sync(&[], synced(Verdict::Complete, EPOCH, 1, 3, [1, 2, 3]));
+    bench.receive(0, Body::Resync(wire::Resync::default()));
+    bench.pass(Duration::ZERO);
+    bench.answer_sync(synced(Verdict::Truncated, EPOCH, 1, 50, [50]));
+    bench.receive(0, Body::Resync(wire::Resync::default()));
+    bench.pass(Duration::ZERO);
+    assert_eq!(bench.answer_sync(SyncPage::default()).have[0].message_ids, [1050]);
+}
+
+#[test]
+fn another_entry_in_the_place_of_one_that_is_held_is_asked_about() {
+    let mut bench = Bench::open(&[cursor(2)]);
+    bench.push([3, 4, 5]);
+    bench.events();
+    bench.push([4]);
+    bench.pass(Duration::from_secs(5));
+    assert!(bench.sent().iter().all(|frame| !matches!(frame.body, Some(Body::Sync(_)))), "a repeat is none");
+    push_another(&mut bench, 4);
+    assert!(bench.events().is_empty());
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(reset(&mut bench).have[0].message_ids, [1003, 1004, 1005]);
+    bench.push([4]);
+    assert_eq!(bench.delivered(), [4]);
+}
+
+#[test]
+fn an_own_message_in_the_place_of_another_is_asked_about_even_after_a_new_connection() {
+    let mut bench = Bench::open(&[cursor(2)]);
+    bench.push([3]);
+    bench.send(7, "mine");
+    let frames = bench.sent();
+    let ack = wire::SendAck { epoch: EPOCH, seq: 3, message_id: 2003, ..wire::SendAck::default() };
+    let id = frames.iter().find(|frame| matches!(frame.body, Some(Body::Send(_)))).unwrap().id;
+    bench.receive(id, Body::SendAck(ack));
+    bench.drop_and_wait();
+    bench.session.handle_connected(bench.now);
+    bench.sent();
+    bench.events();
+    bench.welcome(Resumed::Complete);
+    bench.events();
+    reset(&mut bench);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod device;
 pub(crate) mod http;
+pub(crate) mod load;
 pub(crate) mod town;
 
 use std::fs::File;
@@ -57,6 +58,11 @@ pub(crate) struct Server {
     log: PathBuf,
 }
 
+/// The binary under test; `LINNET` names another, such as one that stays while this one is built anew.
+pub(crate) fn linnet() -> PathBuf {
+    std::env::var_os("LINNET").map_or_else(|| env!("CARGO_BIN_EXE_linnet").into(), PathBuf::from)
+}
+
 impl Site {
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::Builder::new().prefix("linnet-e2e-").tempdir().expect("a folder") }
@@ -73,7 +79,7 @@ impl Site {
 
     /// A command over this folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        self.complete(Command::new(env!("CARGO_BIN_EXE_linnet")), arguments)
+        self.complete(Command::new(linnet()), arguments)
     }
 
     fn complete(&self, mut command: Command, arguments: &[&str]) -> Command {
@@ -103,7 +109,7 @@ impl Site {
 
     /// As [`Self::start`], with further arguments.
     pub(crate) fn start_with(&self, role: Role, arguments: &[&str]) -> Server {
-        self.start_by(Command::new(env!("CARGO_BIN_EXE_linnet")), role, arguments)
+        self.start_by(Command::new(linnet()), role, arguments)
     }
 
     /// Starts a server for both roles whose system calls strace meddles with. See [`can_trace`].
@@ -111,7 +117,7 @@ impl Site {
         let mut strace = Command::new("strace");
         // As a daemon, strace leaves its child's place to the server, whom signals are for.
         strace.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", "trace=fdatasync", "-e", inject]);
-        strace.arg(env!("CARGO_BIN_EXE_linnet"));
+        strace.arg(linnet());
         self.start_by(strace, Role::Serve, arguments)
     }
 
@@ -179,6 +185,11 @@ impl Server {
     /// Ends it as a loss of power would end it for the process: at once.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("SIGKILL");
+        self.child.wait().expect("the process ends");
+    }
+
+    /// Waits until somebody else has killed it.
+    pub(crate) fn wait_until_dead(&mut self) {
         self.child.wait().expect("the process ends");
     }
 

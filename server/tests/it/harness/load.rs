@@ -1,0 +1,22 @@
+//! The load tester, run in the test's own process.
+
+use linnet_loadtest::outcome::Outcome;
+use linnet_loadtest::plan::Plan;
+use linnet_loadtest::run::coordinator::{self, Worker};
+use linnet_loadtest::show::Silent;
+
+use super::{Server, Site};
+
+/// Runs a plan to its end, over so many workers.
+pub(crate) async fn run(plan: Plan, workers: usize) -> Outcome {
+    let workers = (0..workers).map(|_| Worker::local()).collect();
+    coordinator::run(plan, workers, &mut Silent, std::future::pending()).await.expect("the run goes to its end")
+}
+
+/// Makes users beside a running server, and the head of a plan that logs them in.
+pub(crate) fn target(site: &Site, server: &Server, users: usize) -> String {
+    let count = users.to_string();
+    site.run(&["user", "create", "--count", &count, "--prefix", "load", "--credentials", "load.tsv"]);
+    let file = site.path().join("load.tsv");
+    format!("[target]\naddress = [\"{}\"]\ncredentials = \"{}\"\n", server.gateway().tcp, file.display())
+}
