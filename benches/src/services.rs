@@ -40,7 +40,6 @@ pub async fn open(domain: &Domain, caller: &Caller, number: u64) {
 }
 
 /// The REST service over a domain.
-#[must_use]
 pub fn rest(domain: &Domain) -> axum::Router {
     let config = rest::Config::default();
     let render: rest::RenderMetrics = std::sync::Arc::new(String::new);

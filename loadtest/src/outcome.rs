@@ -1,6 +1,7 @@
 //! What a run tells in the end: one document, from which every report is made, and which `compare` reads.
 
 mod figures;
+mod judge;
 
 use std::collections::BTreeMap;
 
@@ -11,26 +12,16 @@ use crate::measure::environment::Environment;
 use crate::measure::kernel::KernelMemory;
 use crate::measure::latency::{Latencies, Summary};
 use crate::measure::ledger::Verdict;
-use crate::measure::names::{count, timing};
+use crate::measure::names::count;
 use crate::measure::process::Sample;
 use crate::measure::tick::Tick;
 use crate::plan::Plan;
 use crate::plan::threshold::Judged;
-use crate::report::units::figure;
 use crate::run::crew::Member;
 use crate::run::message::{Milestone, Part};
 
 /// Version of the document. A reader refuses a later one.
 pub const VERSION: u32 = 1;
-/// A generator this late on its own schedule, microseconds at p99, measures itself.
-const LATE_US: u64 = 5_000;
-/// So does one that uses this share of the cores that it may use, in the open model;
-const SATURATED: f64 = 0.9;
-/// and from this share on it is said that it may.
-const BUSY: f64 = 0.8;
-/// Server and generator together this near to all cores of the machine: neither can show what it could do alone.
-const FULL: f64 = 0.95;
-
 /// What was used and held when a milestone was reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -107,9 +98,19 @@ pub struct Outcome {
     pub passed: bool,
 }
 
+/// This machine; where agents generate the load, with their cores for that.
+fn environment(fleet: &[Member]) -> Environment {
+    let machines = fleet.iter().filter_map(|member| member.machine.as_ref());
+    let cores: BTreeMap<&str, usize> = machines.map(|machine| (machine.address.as_str(), machine.cores)).collect();
+    let here = Environment::here();
+    let generator_cores = if cores.is_empty() { here.generator_cores } else { cores.values().sum() };
+    Environment { generator_cores, ..here }
+}
+
 impl Outcome {
     pub(crate) fn new(
         mut plan: Plan,
+        fleet: Vec<Member>,
         started_at_ms: u64,
         snapshots: Vec<Snapshot>,
         timeline: Vec<Tick>,
@@ -143,7 +144,7 @@ impl Outcome {
         let mut outcome = Self {
             version: VERSION,
             tool: concat!("linnet-loadtest ", env!("CARGO_PKG_VERSION")).to_owned(),
-            environment: Environment::here(),
+            environment: environment(&fleet),
             scenario: plan.scenario.name().to_owned(),
             open: plan.load.is_open(),
             plan,
@@ -160,7 +161,7 @@ impl Outcome {
             thresholds: Vec::new(),
             invalid: Vec::new(),
             warnings: Vec::new(),
-            fleet: Vec::new(),
+            fleet,
             stopped,
             passed: false,
         };
@@ -207,73 +208,6 @@ impl Outcome {
     #[must_use]
     pub fn is_maximum(&self) -> bool {
         !self.open && self.count(count::ACKED) + self.count(count::REQUESTS) > 0
-    }
-
-    /// Judges the books, the thresholds and the generator.
-    fn judge(&mut self) {
-        self.thresholds =
-            self.plan.thresholds.iter().map(|threshold| threshold.judge(self.value(&threshold.name))).collect();
-        let lag = self.timings.get(timing::LAG).map_or(0, |lag| lag.p99_us);
-        if self.open && lag > LATE_US {
-            self.invalid.push(format!("the generator was {:.1} ms behind its schedule at p99", lag as f64 / 1000.0));
-        }
-        let not_sent = self.count(count::NOT_SENT);
-        if not_sent > 0 {
-            self.invalid.push(format!("{not_sent} due messages found their sender's window full"));
-        }
-        if self.open {
-            self.judge_generator();
-        }
-        if self.stopped {
-            self.warnings.push("the run was ended early".to_owned());
-        }
-        self.passed = self.failures().is_empty();
-    }
-
-    /// In the open model a generator without time to spare is late, and what it is late with counts as the server's latency.
-    fn judge_generator(&mut self) {
-        let of = |name: &str| self.figures.get(name).copied().unwrap_or(0.0);
-        let (generator, server) = (of("generator cores"), of("server cores"));
-        let (own, all) = (self.environment.generator_cores, self.environment.cores);
-        let busy = format!("the generator used {generator:.2} of the {own} cores that it may use");
-        if own > 0 && generator > SATURATED * own as f64 {
-            self.invalid.push(busy);
-        } else if own > 0 && generator > BUSY * own as f64 {
-            self.warnings.push(busy);
-        }
-        if all > 0 && server > 0.0 && server + generator > FULL * all as f64 {
-            let used = server + generator;
-            self.warnings.push(format!(
-                "server and generator together used {used:.2} of {all} cores: latencies are those of a full machine"
-            ));
-        }
-    }
-
-    /// Why the run failed, in words for people; empty for one that passed.
-    #[must_use]
-    pub fn failures(&self) -> Vec<String> {
-        let faults = self.ledger.faults();
-        let broken = faults.iter().filter(|(_, count)| *count > 0);
-        let mut failures: Vec<String> = broken.map(|(fault, count)| format!("the books: {count} {fault}")).collect();
-        match self.count(count::CONNECT_FAILED) {
-            0 => {}
-            failed => failures.push(format!("{failed} connections could not be made")),
-        }
-        match self.count(count::NOT_BACK) {
-            0 => {}
-            away => failures.push(format!("{away} users did not have everything in time")),
-        }
-        if self.count(count::CONNECTED) + self.count(count::REQUESTS) == 0 {
-            failures.push("nothing was done".to_owned());
-        }
-        for judged in self.thresholds.iter().filter(|judged| !judged.passed) {
-            let measured = judged.measured.map_or_else(
-                || "was not measured".to_owned(),
-                |value| format!("was {}", figure(&judged.threshold, value)),
-            );
-            failures.push(format!("{}: {measured}", judged.threshold));
-        }
-        failures
     }
 
     /// A number by name: a figure (`acked per second`), a count (`disconnected`), a fault (`lost`), or a percentile in microseconds

@@ -242,3 +242,60 @@ impl ServerCertVerifier for AcceptAny {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::{ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
+    use rustls_pki_types::PrivateKeyDer;
+
+    use super::*;
+
+    /// How a client of this network and a server shake hands.
+    fn shake_hands(network: &Network, server: &Arc<ServerConfig>) -> HandshakeKind {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = ClientConnection::new(network.tls_config(), name).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
+        // Until the tickets have come too, behind the handshake.
+        while client.wants_write() || server.wants_write() {
+            let (mut said, mut answered) = (Vec::new(), Vec::new());
+            while client.wants_write() {
+                client.write_tls(&mut said).unwrap();
+            }
+            while !said.is_empty() {
+                let count = server.read_tls(&mut &said[..]).unwrap();
+                said.drain(..count);
+                server.process_new_packets().unwrap();
+            }
+            while server.wants_write() {
+                server.write_tls(&mut answered).unwrap();
+            }
+            while !answered.is_empty() {
+                let count = client.read_tls(&mut &answered[..]).unwrap();
+                answered.drain(..count);
+                client.process_new_packets().unwrap();
+            }
+        }
+        client.handshake_kind().unwrap()
+    }
+
+    #[test]
+    fn a_network_resumes_unless_it_is_told_not_to() {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let mut server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        server.alpn_protocols = vec![ALPN.to_vec()];
+        let server = Arc::new(server);
+        let network = Network::new(&Trust::Authorities(made.cert.pem().into_bytes())).unwrap();
+        assert_eq!(shake_hands(&network, &server), HandshakeKind::Full);
+        assert_eq!(shake_hands(&network, &server), HandshakeKind::Resumed);
+        let forgetful = network.without_resumption().unwrap();
+        for _ in 0..2 {
+            assert_eq!(shake_hands(&forgetful, &server), HandshakeKind::Full);
+        }
+    }
+}

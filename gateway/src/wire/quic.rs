@@ -183,8 +183,6 @@ fn server_config(config: &Config, resolver: Arc<Resolver>) -> Result<ServerConfi
         .datagram_receive_buffer_size(None)
         // Probing for larger packets costs every connection memory and packets, and chat frames are small.
         .mtu_discovery_config(None)
-        // A connection keeps the buffer of its largest batch, which is that of the handshake, and chat frames fill no batches.
-        .enable_segmentation_offload(false)
         .keep_alive_interval(None)
         .max_idle_timeout(idle_timeout(config));
     let mut server = ServerConfig::with_crypto(Arc::new(crypto));

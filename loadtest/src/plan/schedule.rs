@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::span::Span;
+use crate::run::context::GRACE;
 
 /// How much, and how long.
 #[derive(Debug, Clone, Serialize, Deserialize, Args)]
@@ -29,6 +30,10 @@ pub struct Load {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<usize>,
+    /// How long what is under way when the load is over may take to be acknowledged, and then to arrive; what has not come by then is
+    /// lost. The default is enough to notice a dead connection and make a new one.
+    #[arg(long, default_value_t = Span(GRACE))]
+    pub grace: Span,
     /// One after the other, in the open model. Only in files.
     #[arg(skip)]
     pub stages: Vec<Stage>,
@@ -52,7 +57,7 @@ pub struct Stage {
 
 impl Default for Load {
     fn default() -> Self {
-        Self { rate: None, duration: Span::seconds(10), in_flight: None, stages: Vec::new() }
+        Self { rate: None, duration: Span::seconds(10), in_flight: None, grace: Span(GRACE), stages: Vec::new() }
     }
 }
 

@@ -140,7 +140,8 @@ impl Office {
             Ok(place) => {
                 let proof = self.secret.prove(Side::Agent, &nonce, &request.nonce);
                 let sources = self.sources.clone();
-                let welcome = Welcome { proof, files: process::file_limit(), sources };
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                let welcome = Welcome { proof, files: process::file_limit(), cores, sources };
                 link::send(&mut write, &Answer::Welcome(welcome)).await?;
                 Ok((read.into_inner(), place))
             }

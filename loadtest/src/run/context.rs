@@ -20,7 +20,7 @@ use crate::plan::target::Dialer;
 
 /// Logins under way at the same time, at most, where a scenario does not say.
 const PARALLEL_LOGINS: usize = 64;
-/// How long what was acknowledged may take to arrive: enough to notice a dead connection and make a new one.
+/// How long what was acknowledged may take to arrive, where a plan does not say: enough to notice a dead connection and make a new one.
 pub(crate) const GRACE: Duration = Duration::from_secs(40);
 /// How long the server gets to put away what logging in left behind, before its memory is read.
 const REST: Duration = Duration::from_secs(2);
@@ -160,7 +160,7 @@ impl Context {
 
     /// Waits until everything acknowledged has arrived, or the grace is over.
     pub(crate) async fn settle(&self) {
-        let until = Instant::now() + GRACE;
+        let until = Instant::now() + self.plan.load.grace.0;
         while Instant::now() < until && !self.books.settled() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

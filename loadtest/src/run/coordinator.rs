@@ -42,7 +42,7 @@ pub async fn run(
         tokio::select! {
             message = lead.reports.recv() => {
                 let (index, message) = message.context("every worker is gone")?;
-                let name = &lead.workers[index].name;
+                let name = &lead.workers[index].member.name;
                 let message = message.ok_or_else(|| anyhow!("{name}: ended without a word"))?;
                 lead.handle(index, message, show)?;
             }
@@ -59,10 +59,9 @@ pub async fn run(
 
 /// A worker under way.
 struct Led {
-    name: String,
+    member: Member,
     inbox: mpsc::Sender<ToWorker>,
     here: bool,
-    clock: Offset,
     heard: Instant,
     reached: Milestone,
     /// What its process cost, as last heard.
@@ -108,7 +107,7 @@ impl Lead {
         let mut led = Vec::with_capacity(workers.len());
         let parts = fleet::parts(&plan, &workers)?;
         for (index, ((worker, part), clock)) in workers.into_iter().zip(parts).zip(clocks).enumerate() {
-            let Worker { name, inbox, mut outbox, here, carrier, .. } = worker;
+            let Worker { name, inbox, mut outbox, here, machine, carrier, .. } = worker;
             let users = users.by_ref().take(part.scenario.users()).collect();
             let run = begin_us / 1000;
             let begin_us = clock.there(begin_us);
@@ -126,10 +125,9 @@ impl Lead {
                 }
             });
             led.push(Led {
-                name,
+                member: Member { name, clock, machine },
                 inbox,
                 here,
-                clock,
                 heard: Instant::now(),
                 reached: Milestone::Start,
                 generator: Sample::default(),
@@ -187,7 +185,7 @@ impl Lead {
                 self.go_on(show)?;
             }
             FromWorker::Failed(reason) if worker.here => bail!("{reason}"),
-            FromWorker::Failed(reason) => bail!("{}: {reason}", worker.name),
+            FromWorker::Failed(reason) => bail!("{}: {reason}", worker.member.name),
         }
         Ok(())
     }
@@ -203,7 +201,7 @@ impl Lead {
             self.snapshot(milestone, Instant::now() + self.notice);
             show.milestone(milestone, self.started.elapsed());
             let at_us = wall::now_us() + u64::try_from(self.notice.as_micros())?;
-            self.tell_all(|worker| ToWorker::Go { milestone, at_us: worker.clock.there(at_us) })?;
+            self.tell_all(|worker| ToWorker::Go { milestone, at_us: worker.member.clock.there(at_us) })?;
             if milestone == Milestone::Strike {
                 self.plan.scenario.strike(self.notice)?;
             }
@@ -226,7 +224,7 @@ impl Lead {
     fn greet(&mut self) -> anyhow::Result<()> {
         for worker in self.workers.iter().filter(|worker| !worker.here && !worker.done) {
             if worker.heard.elapsed() > SILENCE {
-                bail!("{}: nothing was heard of it for {} s", worker.name, SILENCE.as_secs());
+                bail!("{}: nothing was heard of it for {} s", worker.member.name, SILENCE.as_secs());
             }
             worker.tell(ToWorker::Ping)?;
         }
@@ -247,10 +245,9 @@ impl Lead {
     }
 
     fn outcome(self, stopped: bool) -> Outcome {
-        let timeline = self.timeline.into_rows();
-        let mut outcome = Outcome::new(self.plan, self.started_at_ms, self.snapshots, timeline, self.parts, stopped);
-        outcome.fleet =
-            self.workers.into_iter().map(|worker| Member { name: worker.name, clock: worker.clock }).collect();
+        let fleet = self.workers.into_iter().map(|worker| worker.member).collect();
+        let (started, rows) = (self.started_at_ms, self.timeline.into_rows());
+        let mut outcome = Outcome::new(self.plan, fleet, started, self.snapshots, rows, self.parts, stopped);
         outcome.warnings.extend(self.server.warnings());
         outcome
     }
@@ -262,7 +259,7 @@ impl Led {
         match self.inbox.try_send(message) {
             // One that is gone hears nothing, and its end comes as a report.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => bail!("{}: does not listen", self.name),
+            Err(mpsc::error::TrySendError::Full(_)) => bail!("{}: does not listen", self.member.name),
         }
     }
 }

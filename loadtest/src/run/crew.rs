@@ -17,6 +17,8 @@ pub struct Worker {
     pub(crate) outbox: mpsc::Receiver<FromWorker>,
     /// A task of this process: its clock and its costs are the coordinator's.
     pub(crate) here: bool,
+    /// The agent's machine, when it is an agent's.
+    pub(crate) machine: Option<Machine>,
     /// Local addresses to connect from, where they are not the plan's.
     pub(crate) sources: Vec<String>,
     /// What carries the messages; ends the worker when dropped.
@@ -30,6 +32,18 @@ pub struct Member {
     pub name: String,
     /// Its clock beside the coordinator's.
     pub clock: Offset,
+    /// The agent's machine, when it is an agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+}
+
+/// A machine of the generator, other than the coordinator's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Where its agent listens.
+    pub address: String,
+    /// Its cores.
+    pub cores: usize,
 }
 
 impl Worker {
@@ -41,7 +55,7 @@ impl Worker {
         let (inbox, commands) = mpsc::channel(worker::QUEUE);
         let (reports, outbox) = mpsc::channel(worker::QUEUE);
         let carrier = AbortOnDropHandle::new(tokio::spawn(carry(commands, reports)));
-        Self { name, inbox, outbox, here, sources: Vec::new(), carrier }
+        Self { name, inbox, outbox, here, machine: None, sources: Vec::new(), carrier }
     }
 
     /// A task of this process.
@@ -64,6 +78,10 @@ impl Worker {
         let (inbox, commands) = mpsc::channel(worker::QUEUE);
         let (reports, outbox) = mpsc::channel(worker::QUEUE);
         let carrier = AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
-        (Self { name: name.to_owned(), inbox, outbox, here: false, sources: Vec::new(), carrier }, commands, reports)
+        (
+            Self { name: name.to_owned(), inbox, outbox, here: false, machine: None, sources: Vec::new(), carrier },
+            commands,
+            reports,
+        )
     }
 }

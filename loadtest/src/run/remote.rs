@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
-use super::crew::Worker;
+use super::crew::{Machine, Worker};
 use super::link::{self, LONGEST};
 use super::message::{FromWorker, PROTOCOL};
 use super::secret::{self, Secret, Side};
@@ -51,6 +51,8 @@ pub(crate) struct Welcome {
     pub(crate) proof: String,
     /// Files that each worker may open.
     pub(crate) files: Option<u64>,
+    /// Cores of its machine.
+    pub(crate) cores: usize,
     /// The agent's own addresses to connect from.
     pub(crate) sources: Vec<String>,
 }
@@ -116,6 +118,7 @@ impl Agent<'_> {
             }
         });
         worker.sources = std::mem::take(&mut welcome.sources);
+        worker.machine = Some(Machine { address: self.address.to_owned(), cores: welcome.cores });
         Ok((worker, welcome))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -18,7 +18,7 @@ use crate::measure::ledger::Stream;
 use crate::measure::mark::Mark;
 use crate::measure::names::{count, timing};
 use crate::plan::schedule::{self, Due, Load};
-use crate::run::context::{Context, GRACE};
+use crate::run::context::Context;
 use crate::run::message::Milestone;
 
 /// Somebody who does something whenever it is due.
@@ -170,7 +170,7 @@ pub(crate) async fn write<A: Act>(context: &Arc<Context>, actors: &[Arc<A>]) -> 
         }
     }
     context.sleep(load.length()).await;
-    finish(tasks).await;
+    finish(tasks, context.plan.load.grace.0).await;
     Ok(())
 }
 
@@ -194,15 +194,15 @@ pub(crate) async fn pace<A: Act>(
     let pacer = tokio::task::spawn_blocking(move || schedule::pace(&queues, &load, start, stopped));
     let dropped = pacer.await?;
     context.meters.count(count::NOT_SENT).fetch_add(dropped, Ordering::Relaxed);
-    finish(tasks).await;
+    finish(tasks, context.plan.load.grace.0).await;
     Ok(())
 }
 
-/// Waits until everything begun has ended.
-async fn finish(mut tasks: JoinSet<()>) {
+/// Waits until everything begun has ended, for a while.
+async fn finish(mut tasks: JoinSet<()>, grace: Duration) {
     let all = async { while tasks.join_next().await.is_some() {} };
     // Whoever is still waiting then is counted as unknown.
-    let _ = tokio::time::timeout(GRACE, all).await;
+    let _ = tokio::time::timeout(grace, all).await;
 }
 
 /// The course of a run once everybody is logged in: the load, then what it owes its readers.

@@ -57,7 +57,7 @@ async fn an_agent_that_does_not_know_it_is_not_told_tokens() {
         let greeting = Greeting { protocol: PROTOCOL, tool: TOOL.into(), nonce: "n".into() };
         link::send(&mut write, &greeting).await.unwrap();
         let request: Request = link::receive(&mut read).await.unwrap().unwrap();
-        let welcome = Welcome { proof: request.proof, files: None, sources: Vec::new() };
+        let welcome = Welcome { proof: request.proof, files: None, cores: 1, sources: Vec::new() };
         link::send(&mut write, &Answer::Welcome(welcome)).await.unwrap();
     });
     let file = secret("the right secret, indeed");

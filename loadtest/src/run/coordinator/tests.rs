@@ -1,6 +1,7 @@
 use super::*;
 use crate::measure::names::count;
 use crate::measure::tick::Tick;
+use crate::run::crew::Machine;
 use crate::show::Shows;
 
 /// What a played worker does, from the assignment on.
@@ -106,6 +107,22 @@ async fn workers_go_on_together_and_are_added_up() {
     assert!(rss > 2 << 40, "two workers and the coordinator: {rss}");
     assert!(outcome.timeline[1].generator.rss > 2 << 40);
     assert!(outcome.passed && !outcome.stopped);
+}
+
+#[tokio::test]
+async fn an_agents_cores_are_the_generators() {
+    let file = credentials();
+    let workers = [("one", 3), ("one", 3), ("two", 5)].map(|(address, cores)| {
+        let (worker, _) = played(0, |mut player| async move {
+            for milestone in [Milestone::Connected, Milestone::Loaded, Milestone::Settled] {
+                player.reach(milestone).await;
+            }
+            player.done().await;
+        });
+        Worker { machine: Some(Machine { address: address.to_owned(), cores }), ..worker }
+    });
+    let outcome = run(plan(&file), workers.into(), &mut Shows::default(), std::future::pending()).await.unwrap();
+    assert_eq!(outcome.environment.generator_cores, 3 + 5);
 }
 
 #[tokio::test]

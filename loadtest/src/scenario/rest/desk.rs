@@ -18,7 +18,7 @@ use crate::measure::mark::Mark;
 use crate::measure::names::{count, timing};
 use crate::plan::credentials::User;
 use crate::plan::schedule::{self, Due};
-use crate::run::context::{Context, GRACE};
+use crate::run::context::Context;
 
 /// Makes calls as the plan's load says.
 pub(super) async fn call(context: &Arc<Context>, desk: &Arc<Desk>) -> anyhow::Result<()> {
@@ -47,7 +47,7 @@ pub(super) async fn call(context: &Arc<Context>, desk: &Arc<Desk>) -> anyhow::Re
         context.sleep(load.length()).await;
     }
     let all = async { while clerks.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(GRACE, all).await;
+    let _ = tokio::time::timeout(context.plan.load.grace.0, all).await;
     Ok(())
 }
 

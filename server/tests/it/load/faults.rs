@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::Stage;
 
-const PEER: &str = "[scenario.peer]\npairs = 2\n[load]\nrate = 200\nduration = \"1s\"";
+const PEER: &str = "[scenario.peer]\npairs = 2\n[load]\nrate = 200\nduration = \"1s\"\ngrace = \"3s\"";
 /// One message in so many is hit: of 200, and of 600 arrivals, enough that some are, and not the last.
 const EVERY: u64 = 37;
 
@@ -80,7 +80,8 @@ async fn what_nobody_sent_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_may_miss_something_and_may_hear_nothing_twice() {
-    let plan = "[scenario.rooms]\nrooms = 2\nmembers = 4\nsenders = 1\n[load]\nrate = 200\nduration = \"1s\"";
+    let plan =
+        "[scenario.rooms]\nrooms = 2\nmembers = 4\nsenders = 1\n[load]\nrate = 200\nduration = \"1s\"\ngrace = \"3s\"";
     let missed = run(Fault::Drop, plan).await;
     assert!(missed.passed && missed.ledger.missed > 0, "{:?} {:?}", missed.ledger, missed.errors);
     let twice = run(Fault::Duplicate, plan).await;
@@ -89,7 +90,7 @@ async fn a_room_may_miss_something_and_may_hear_nothing_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_is_owed_every_copy() {
-    let plan = "[scenario.group]\ngroups = 2\nmembers = 4\n[load]\nrate = 200\nduration = \"1s\"";
+    let plan = "[scenario.group]\ngroups = 2\nmembers = 4\n[load]\nrate = 200\nduration = \"1s\"\ngrace = \"3s\"";
     let outcome = run(Fault::Drop, plan).await;
     assert!(!outcome.passed && outcome.ledger.lost > 0, "{:?}", outcome.ledger);
 }
