@@ -121,8 +121,8 @@ TABLES = [
         "storm",
         [(f"{LINNET}, {steps.CONNECTIONS:,} cut at once", "storm-linnet")],
         [
-            Column("session back, p50 / p99 / max, ms", ("outage p50", "outage p99", "outage max"), unit=1000),
-            Column("from login until synced, p50 / p99, ms", ("sync p50", "sync p99"), unit=1000),
+            Column("back and synced, p50 / p99 / max, s", ("back p50", "back p99", "back max"), unit=1e6),
+            Column("others' ack p99 before / meanwhile, ms", ("ack p99", "ack in storm p99"), unit=1000),
         ],
     ),
     Table(
