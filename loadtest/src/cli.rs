@@ -79,7 +79,11 @@ struct Shared {
 impl Subcommand for Flags {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
         let scenarios = Scenario::augment_subcommands(clap::Command::new("scenarios"));
-        command.subcommands(scenarios.get_subcommands().cloned().map(Shared::augment_args))
+        command.subcommands(scenarios.get_subcommands().cloned().map(|scenario| {
+            // What is added would put its own description in the place of the scenario's.
+            let (short, long) = (scenario.get_about().cloned(), scenario.get_long_about().cloned());
+            Shared::augment_args(scenario).about(short).long_about(long)
+        }))
     }
 
     fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
@@ -189,6 +193,8 @@ mod tests {
             let Command::Scenario(Flags(plan)) = parsed.unwrap().command else { panic!("not a scenario") };
             assert_eq!(plan.scenario.name(), scenario.get_name());
             assert_eq!(plan.thresholds.len(), 1);
+            let built = command.find_subcommand(scenario.get_name()).unwrap();
+            assert_eq!(built.get_about().map(ToString::to_string), scenario.get_about().map(ToString::to_string));
         }
         assert!(Arguments::try_parse_from(["linnet-loadtest", "run", "plan.toml"]).is_ok());
     }
