@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::builder::Resettable;
+use clap::builder::{Resettable, StyledStr};
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
 use crate::fault::{self, Faulty};
@@ -82,8 +82,9 @@ impl Subcommand for Flags {
         let scenarios = Scenario::augment_subcommands(clap::Command::new("scenarios"));
         command.subcommands(scenarios.get_subcommands().cloned().map(|scenario| {
             // What is added would put its own description in the place of the scenario's.
-            let (short, long) = (scenario.get_about().cloned(), scenario.get_long_about().cloned());
-            Shared::augment_args(scenario).about(Resettable::from(short)).long_about(Resettable::from(long))
+            let short = Resettable::<StyledStr>::from(scenario.get_about().cloned());
+            let long = Resettable::<StyledStr>::from(scenario.get_long_about().cloned());
+            Shared::augment_args(scenario).about(short).long_about(long)
         }))
     }
 
