@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::builder::{Resettable, StyledStr};
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
 use crate::fault::{self, Faulty};
@@ -79,7 +80,12 @@ struct Shared {
 impl Subcommand for Flags {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
         let scenarios = Scenario::augment_subcommands(clap::Command::new("scenarios"));
-        command.subcommands(scenarios.get_subcommands().cloned().map(Shared::augment_args))
+        command.subcommands(scenarios.get_subcommands().cloned().map(|scenario| {
+            // What is added would put its own description in the place of the scenario's.
+            let short = Resettable::<StyledStr>::from(scenario.get_about().cloned());
+            let long = Resettable::<StyledStr>::from(scenario.get_long_about().cloned());
+            Shared::augment_args(scenario).about(short).long_about(long)
+        }))
     }
 
     fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
@@ -189,6 +195,8 @@ mod tests {
             let Command::Scenario(Flags(plan)) = parsed.unwrap().command else { panic!("not a scenario") };
             assert_eq!(plan.scenario.name(), scenario.get_name());
             assert_eq!(plan.thresholds.len(), 1);
+            let built = command.find_subcommand(scenario.get_name()).unwrap();
+            assert_eq!(built.get_about().map(ToString::to_string), scenario.get_about().map(ToString::to_string));
         }
         assert!(Arguments::try_parse_from(["linnet-loadtest", "run", "plan.toml"]).is_ok());
     }

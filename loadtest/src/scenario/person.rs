@@ -207,13 +207,12 @@ impl Act for Person {
         }
         let _open = self.open.read().await;
         let (client, conversation) = (self.reader.client(), pen.stream.conversation);
+        let newest = self.reader.book.newest(conversation);
         match deed {
             Deed::Direct | Deed::Group => pen.send(intended).await,
-            Deed::Receipt => match self.reader.book.newest(conversation) {
-                // Nothing came yet; an app that shows its list asks for the whole of it.
-                0 => self.ask(intended, client.conversations(None, 0)).await,
-                newest => self.ask(intended, client.mark_read(conversation, newest)).await,
-            },
+            // Nothing was said there yet, so there is nothing to open: an app shows its list instead.
+            Deed::Receipt | Deed::History if newest == 0 => self.ask(intended, client.conversations(None, 0)).await,
+            Deed::Receipt => self.ask(intended, client.mark_read(conversation, newest)).await,
             Deed::Typing => match client.typing(conversation, true).await {
                 Ok(()) => drop(self.notices.fetch_add(1, Ordering::Relaxed)),
                 Err(error) => self.context.meters.error(&error),

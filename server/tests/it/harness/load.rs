@@ -3,14 +3,16 @@
 use linnet_loadtest::outcome::Outcome;
 use linnet_loadtest::plan::Plan;
 use linnet_loadtest::run::coordinator::{self, Worker};
-use linnet_loadtest::show::Silent;
+use linnet_loadtest::show::Shows;
 
 use super::{Server, Site};
 
 /// Runs a plan to its end, over so many workers.
 pub(crate) async fn run(plan: Plan, workers: usize) -> Outcome {
     let workers = (0..workers).map(|_| Worker::local()).collect();
-    coordinator::run(plan, workers, &mut Silent, std::future::pending()).await.expect("the run goes to its end")
+    coordinator::run(plan, workers, &mut Shows::default(), std::future::pending())
+        .await
+        .expect("the run goes to its end")
 }
 
 /// Makes users beside a running server, and the head of a plan that logs them in.

@@ -7,10 +7,8 @@ use std::net::SocketAddr;
 
 use linnet_loadtest::outcome::Outcome;
 use linnet_loadtest::plan::Plan;
-use linnet_loadtest::run::coordinator::{self, Worker};
-use linnet_loadtest::show::Shows;
 
-use crate::harness::{Role, Server, Site};
+use crate::harness::{Role, Server, Site, load};
 
 /// A server with users who have tokens.
 pub(crate) struct Stage {
@@ -43,9 +41,6 @@ impl Stage {
         let credentials = self.site.path().join("load.tsv");
         let pid = self.server.ready.pid;
         let text = format!("[target]\ncredentials = {credentials:?}\nserver_pid = [{pid}]\n{target}\n{plan}");
-        let plan = Plan::parse(&text).expect("a plan");
-        coordinator::run(plan, vec![Worker::local()], &mut Shows::default(), std::future::pending())
-            .await
-            .expect("a run")
+        load::run(Plan::parse(&text).expect("a plan"), 1).await
     }
 }
