@@ -154,7 +154,7 @@ impl Tamper {
             return vec![pushed(push)];
         };
         for delivery in held.deliveries.iter_mut().rev() {
-            let conversation = delivery.conversation.clone();
+            let conversation = delivery.conversation;
             let Some(text) = text_of(delivery) else { continue };
             let mut others = push.deliveries.iter_mut().filter(|other| other.conversation == conversation);
             if let Some(other) = others.find_map(text_of) {
