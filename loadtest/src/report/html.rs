@@ -247,7 +247,7 @@ mod tests {
             "tiles",
             tiles::tiles(&outcome).into_string().replace("</div></div>", "</div></div>\n")
         );
-        insta::assert_snapshot!("percentiles", percentiles::tiles(&outcome).into_string().replace("</tr>", "</tr>\n"));
+        insta::assert_snapshot!("percentiles", percentiles(&outcome).into_string().replace("</tr>", "</tr>\n"));
     }
 
     #[test]

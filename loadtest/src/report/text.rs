@@ -265,6 +265,7 @@ mod tests {
         let mut outcome = fixture::outcome();
         outcome.figures.clear();
         outcome.timings.clear();
+        outcome.snapshots.clear();
         outcome.ledger = crate::measure::ledger::Verdict::default();
         let text = text(&outcome);
         for absent in ["latency", "cost", "books", "rate  "] {

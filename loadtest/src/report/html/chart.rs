@@ -84,7 +84,8 @@ impl Chart<'_> {
             Scale::Linear => linear(high),
             Scale::Log => log(low.max(1.0), high.max(1.0)),
         };
-        let ends = (self.x.first().copied().unwrap_or(0.0), self.x.last().copied().unwrap_or(1.0));
+        let first = self.marks.iter().map(|(at, _)| *at).chain(self.x.first().copied()).fold(f64::MAX, f64::min);
+        let ends = (first, self.x.last().copied().unwrap_or(1.0));
         let y = (ticks.first().copied().unwrap_or(0.0), ticks.last().copied().unwrap_or(1.0));
         let frame = Frame { x: ends, y, scale: self.scale };
         let bottom = HEIGHT - BOTTOM;

@@ -180,8 +180,8 @@ fn percentiles(outcome: &Outcome) -> Markup {
         let values = x.iter().map(|&x| (x <= known + 0.05).then(|| at(x))).collect();
         Series { name: name.clone(), class, values }
     });
-    let rarities = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %"];
-    let marks = rarities.iter().enumerate().map(|(at, label)| (at as f64, (*label).to_owned()));
+    let rarities = ["90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %"];
+    let marks = rarities.iter().enumerate().map(|(at, label)| (at as f64 + 1.0, (*label).to_owned()));
     Chart {
         title: "Latency: the whole distribution",
         caption: "This share waited no longer. Each step to the right is ten times rarer",
