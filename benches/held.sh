@@ -35,7 +35,7 @@ if ((needed > free)); then
 fi
 
 work="$(mktemp -d)"
-trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 "$server" app create --id held --number 1 --data-dir "$work/0" >/dev/null
 "$server" user create --app held --count "$connections" --credentials "$work/users.tsv" --data-dir "$work/0" >/dev/null
 for ((number = 1; number < gateways; number++)); do cp -r "$work/0" "$work/$number"; done
