@@ -35,8 +35,9 @@ if ((needed > free)); then
 fi
 
 work="$(mktemp -d)"
-trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$work"' EXIT
-"$server" user create --count "$connections" --credentials "$work/users.tsv" --data-dir "$work/0" >/dev/null
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
+"$server" app create --id held --number 1 --data-dir "$work/0" >/dev/null
+"$server" user create --app held --count "$connections" --credentials "$work/users.tsv" --data-dir "$work/0" >/dev/null
 for ((number = 1; number < gateways; number++)); do cp -r "$work/0" "$work/$number"; done
 for ((number = 0; number < gateways; number++)); do
     "$server" gateway --data-dir "$work/$number" --tcp 127.0.0.1:0 --tls 127.0.0.1:0 --quic 127.0.0.1:0 \
