@@ -201,20 +201,20 @@ fn usage(frame: &mut Frame<'_>, area: Rect, history: &History, seconds: &[Second
         rss => format!("{who} {} cores, {}", number(usage.cores), bytes(rss as f64)),
     };
     let mills = |usage: Usage| (usage.cores * 1000.0) as u64;
-    let panels: [(String, Box<dyn Fn(&Second) -> u64>, Color); 3] = [
-        (told("server", now.server), Box::new(|second| mills(second.server)), Color::Cyan),
-        (told("generator", now.generator), Box::new(|second| mills(second.generator)), Color::Yellow),
+    let each = |of: &dyn Fn(&Second) -> u64| seconds.iter().map(of).collect::<Vec<u64>>();
+    let panels = [
+        (told("server", now.server), each(&|second| mills(second.server)), Color::Cyan),
+        (told("generator", now.generator), each(&|second| mills(second.generator)), Color::Yellow),
         (
             format!("{} connections", now.connections),
-            Box::new(|second| u64::try_from(second.connections).unwrap_or(0)),
+            each(&|second| u64::try_from(second.connections).unwrap_or(0)),
             Color::Magenta,
         ),
     ];
     let areas: [Rect; 3] = Layout::horizontal([Constraint::Fill(1); 3]).areas(area);
-    for ((title, of, color), area) in panels.into_iter().zip(areas) {
-        let shown = &seconds[seconds.len().saturating_sub(usize::from(area.width.saturating_sub(2)))..];
-        let data: Vec<u64> = shown.iter().map(of).collect();
-        let sparkline = Sparkline::default().data(&data).style(Style::new().fg(color)).block(panel(&title));
+    for ((title, data, color), area) in panels.into_iter().zip(areas) {
+        let shown = &data[data.len().saturating_sub(usize::from(area.width.saturating_sub(2)))..];
+        let sparkline = Sparkline::default().data(shown).style(Style::new().fg(color)).block(panel(&title));
         frame.render_widget(sparkline, area);
     }
 }
