@@ -33,6 +33,8 @@ pub(crate) struct Writer {
     context: Arc<Context>,
     client: RwLock<Client>,
     pub(crate) stream: Arc<Stream>,
+    /// Held from a message's number to its place in line: else two of them could change places here, and the books blame the server.
+    turn: Arc<tokio::sync::Mutex<()>>,
     payload: usize,
     online_only: bool,
     ack: Arc<Recorder>,
@@ -53,6 +55,7 @@ impl Writer {
         let meters = &context.meters;
         Self {
             stream: context.books.stream(conversation, !online_only),
+            turn: Arc::default(),
             client: RwLock::new(client),
             payload,
             online_only,
@@ -70,6 +73,7 @@ impl Writer {
             context: Arc::clone(&self.context),
             client: RwLock::new(self.client.read().clone()),
             stream: Arc::clone(&self.stream),
+            turn: Arc::clone(&self.turn),
             ack: self.context.meters.timing(name),
             sent: Arc::clone(&self.sent),
             acked: Arc::clone(&self.acked),
@@ -85,9 +89,10 @@ impl Writer {
 
     /// Sends one message and waits until it is acknowledged or refused.
     pub(crate) async fn send(&self, intended: Instant) {
+        let context = &self.context;
+        let turn = self.turn.lock().await;
         let number = self.stream.send();
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let context = &self.context;
         let mark = Mark { run: context.run, stream: self.stream.id, number, nanos: context.nanos(intended) };
         let outgoing = Outgoing {
             conversation: self.stream.conversation,
@@ -96,7 +101,9 @@ impl Writer {
             online_only: self.online_only,
         };
         let client = self.client.read().clone();
-        let acked = match client.submit(outgoing).await {
+        let submitted = client.submit(outgoing).await;
+        drop(turn);
+        let acked = match submitted {
             Ok(pending) => pending.acknowledged().await,
             Err(error) => Err(error),
         };

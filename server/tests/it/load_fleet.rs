@@ -149,9 +149,10 @@ fn an_agent_generates_load_for_who_knows_its_secret() {
     let address = said.trim().rsplit(' ').next().unwrap().to_owned();
 
     let mut arguments = peer(&site, &server);
-    arguments.extend(["--rate", "200", "--duration", "2s", "--agents", &address].map(str::to_owned));
+    arguments.extend(["--rate", "200", "--agents", &address].map(str::to_owned));
     let with = |more: &[&str]| {
         let mut all = strs(&arguments);
+        all.extend(["--duration", "2s"]);
         all.extend(more);
         loadtest(&site, &all).output().unwrap()
     };

@@ -15,10 +15,15 @@ pub(crate) async fn run(plan: Plan, workers: usize) -> Outcome {
         .expect("the run goes to its end")
 }
 
-/// Makes users beside a running server, and the head of a plan that logs them in.
-pub(crate) fn target(site: &Site, server: &Server, users: usize) -> String {
-    let count = users.to_string();
+/// Makes users beside a running server, and writes their tokens into `load.tsv`.
+pub(crate) fn users(site: &Site, count: usize) {
+    let count = count.to_string();
     site.run(&["user", "create", "--count", &count, "--prefix", "load", "--credentials", "load.tsv"]);
+}
+
+/// Makes users beside a running server, and the head of a plan that logs them in.
+pub(crate) fn target(site: &Site, server: &Server, count: usize) -> String {
+    users(site, count);
     let file = site.path().join("load.tsv");
     format!("[target]\naddress = [\"{}\"]\ncredentials = \"{}\"\n", server.gateway().tcp, file.display())
 }

@@ -20,9 +20,9 @@ impl Stage {
     /// With so many users, and these arguments to the server.
     pub(crate) fn new(users: usize, arguments: &[&str]) -> Self {
         let site = Site::new();
-        let count = users.to_string();
-        site.run(&["user", "create", "--count", &count, "--prefix", "load", "--credentials", "load.tsv"]);
+        // Its first start makes the app that the users are of.
         let server = site.start_with(Role::Serve, arguments);
+        load::users(&site, users);
         Self { site, server }
     }
 
