@@ -15,12 +15,12 @@ const HEADER: &str = "\
 # allocated     bytes of these
 # retained      bytes of these that an idle session goes on holding, with its rows in the store in memory
 ";
-/// How far instructions may go above their limit, as a share: they waver by one or two in a hundred.
-const INSTRUCTIONS: f64 = 0.08;
-/// The same for how many allocations there are, which hardly wavers: one more for each message shows.
-const ALLOCATIONS: f64 = 0.02;
+/// How far instructions may go above their limit, as a share: they waver by a few in a hundred, with how threads take turns.
+const INSTRUCTIONS: f64 = 0.12;
+/// The same for how many allocations there are, which hardly wavers: two or three more for each message show.
+const ALLOCATIONS: f64 = 0.05;
 /// The same for bytes, which tables that grow let waver a little.
-const BYTES: f64 = 0.05;
+const BYTES: f64 = 0.08;
 
 /// What one time of a path takes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -107,10 +107,10 @@ fn what_is_within_the_tolerance_passes() {
 
 #[test]
 fn each_number_that_grew_is_named() {
-    let grown = Cost { instructions: 1101.0, allocations: 11.0, allocated: 500.0, retained: Some(164.0) };
+    let grown = Cost { instructions: 1201.0, allocations: 11.0, allocated: 500.0, retained: Some(164.0) };
     let lines = LIMIT.exceeded_by(&grown);
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert_eq!(lines[0], "  instructions: 1101.0, and the limit is 1000.0");
+    assert_eq!(lines[0], "  instructions: 1201.0, and the limit is 1000.0");
     assert!(lines[1].contains("allocations: 11.0") && lines[2].contains("bytes retained: 164.0"), "{lines:?}");
 }
 

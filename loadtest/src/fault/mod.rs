@@ -2,7 +2,7 @@
 //!
 //! It speaks the session protocol over plain TCP and changes what passes: now and then a message is taken away, doubled, swapped,
 //! invented, acknowledged without being passed on, or refused although it was. A run through it must fail, and say why;
-//! without a fault it must pass. What is changed, and how, is in [`tamper`]; this file only moves bytes.
+//! without a fault it must pass. What is changed, and how, is in `fault/tamper.rs`; this file only moves bytes.
 
 mod tamper;
 

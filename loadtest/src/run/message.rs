@@ -22,7 +22,7 @@ pub enum Milestone {
     /// Everybody is logged in and has what was missed; what logging in left behind was put away.
     Connected,
     /// What the scenario does to the server from outside happens now, at the coordinator's
-    /// ([`Scenario::strike`](crate::scenario::Scenario::strike)).
+    /// (`Scenario::strike`).
     Strike,
     /// The load is over: sent and acknowledged, or held as long as was asked.
     Loaded,
