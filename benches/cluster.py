@@ -106,6 +106,10 @@ class Embedded(Installation):
     def victim(self):
         return self.pid("serve")
 
+    def wait_for_its_end(self):
+        # Its last thread may live on for a while, and hold the store.
+        self.processes["serve"].wait()
+
 
 class Cluster(Installation):
     name = "cluster"
@@ -125,6 +129,11 @@ class Cluster(Installation):
 
     def victim(self):
         return self.pid("gateway-1")
+
+    def wait_for_its_end(self):
+        stat = pathlib.Path(f"/proc/{self.victim()}/stat")
+        while stat.exists() and " Z " not in stat.read_text():
+            time.sleep(0.01)
 
     def stop(self):
         super().stop()
@@ -179,8 +188,7 @@ def storm(installation, rows):
     victim = installation.victim()
 
     def supervise():
-        while pathlib.Path(f"/proc/{victim}/stat").exists() and " Z " not in pathlib.Path(f"/proc/{victim}/stat").read_text():
-            time.sleep(0.01)
+        installation.wait_for_its_end()
         installation.restart()
 
     supervisor = threading.Thread(target=supervise)

@@ -143,6 +143,8 @@ class Linnet(Server):
             template = people()
             shutil.copytree(template / "data", self.data)
             shutil.copy(template / "users.tsv", self.credentials)
+            # Written back now, not beside what is measured.
+            os.sync()
 
     def command(self):
         unlimited = ["gateway.frames", "gateway.sends", "gateway.connects"]

@@ -4,6 +4,7 @@
 //! those times: a stall shows in every message that it delays. In the closed model each sender keeps a number of messages under way,
 //! which finds the highest throughput and flatters every latency.
 
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -167,6 +168,9 @@ pub(crate) struct Due {
 ///
 /// To be run on a thread of its own, because the runtime's timers are no finer than a millisecond.
 pub(crate) fn pace(senders: &[mpsc::Sender<Due>], load: &Load, start: Instant, stopped: impl Fn() -> bool) -> u64 {
+    // By default the system lets a thread sleep 50 microseconds longer than asked, which would be part of every latency. Where it
+    // does not take the wish, the lag shows it.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
     let mut dropped = 0;
     for (offset, sender) in load.times().zip(senders.iter().cycle()) {
         let intended = start + offset;

@@ -21,7 +21,7 @@ pub struct RocksConfig {
     pub cache: ByteSize,
     /// Memory for rows not yet in sorted files. Default 128 MiB; briefly up to twice that while the disk lags.
     pub write_buffer: ByteSize,
-    /// How much log a start may have to read. Default 64 MiB, which takes well under a second.
+    /// How much log a start may have to read. Default 128 MiB, which takes about a second.
     pub log: ByteSize,
     /// Most commits waiting. Default 65536; the next one is refused as overloaded.
     pub queue_commits: usize,
@@ -70,7 +70,7 @@ impl Default for RocksConfig {
             recovery: Recovery::Strict,
             cache: ByteSize::mib(256),
             write_buffer: ByteSize::mib(128),
-            log: ByteSize::mib(64),
+            log: ByteSize::mib(128),
             queue_commits: 65_536,
             queue_bytes: ByteSize::mib(64),
             group_bytes: ByteSize::mib(4),

@@ -102,11 +102,14 @@ struct Rows {
     expire: bool,
     /// Written over and over, and read one at a time.
     replaced: bool,
+    /// Mostly looked up in vain, as every new message's `client_msg_id` is.
+    missed: bool,
 }
 
 impl Rows {
     fn of(table: &Table) -> Self {
-        Self { expire: table.expires, replaced: table.kind == Kind::Map && !table.expires }
+        let single = table.kind == Kind::Map;
+        Self { expire: table.expires, replaced: single && !table.expires, missed: single && table.expires }
     }
 }
 
@@ -114,8 +117,6 @@ fn family(config: &RocksConfig, cache: &Cache, rows: Rows, clock: &Clock) -> Opt
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks(cache));
     options.set_prefix_extractor(SliceTransform::create("linnet.home", layout::prefix, None));
-    options.set_memtable_prefix_bloom_ratio(0.05);
-    options.set_memtable_whole_key_filtering(true);
     options.set_write_buffer_size((config.write_buffer.bytes() / 4).max(1 << 20));
     options.set_max_write_buffer_number(4);
     options.set_compression_type(DBCompressionType::Lz4);
@@ -124,6 +125,12 @@ fn family(config: &RocksConfig, cache: &Cache, rows: Rows, clock: &Clock) -> Opt
     options.set_level_zero_file_num_compaction_trigger(8);
     options.set_level_zero_slowdown_writes_trigger(32);
     options.set_level_zero_stop_writes_trigger(48);
+    if rows.missed {
+        // A filter is as large from the start as it ever gets, and counts as rows in memory: in every family, filters would leave
+        // little room for rows, and have them written out early.
+        options.set_memtable_prefix_bloom_ratio(0.02);
+        options.set_memtable_whole_key_filtering(true);
+    }
     if rows.replaced {
         // Every message writes its conversation's head. Kept apart, the heads that were would fill memory, and make the one that is
         // slow to find. An iterator beside a writer may see half of a row that is being replaced; such tables have no scans.
@@ -144,7 +151,7 @@ fn blocks(cache: &Cache) -> BlockBasedOptions {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_block_size(16 << 10);
-    // Fifteen bits a key: one lookup in a thousand for an absent row, as every new message's `client_msg_id` is, reads a block in vain.
+    // Fifteen bits a key: one lookup in a thousand for an absent row reads a block in vain.
     blocks.set_bloom_filter(15.0, false);
     // Indexes and filters count as cache, so that memory is bounded by the setting and not by the amount of data.
     blocks.set_cache_index_and_filter_blocks(true);

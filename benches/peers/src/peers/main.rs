@@ -62,6 +62,10 @@ enum Scenario {
     Send(send::Send),
 }
 
+// The same as linnet-loadtest has.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     outcome::raise_file_limit();
