@@ -33,7 +33,6 @@ async fn nothing_acknowledged_is_lost() {
 
 /// The proof of the checker: without waiting for replicas, a failover loses what was acknowledged, and that is found.
 /// Every client that had been shown it is told to forget it.
-#[ignore = "minutes long, and not yet clean: entries that came while a reset was under way were missing; `make chaos` runs it"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_waiting_for_replicas_losses_are_found_and_told() {
     let settings = Settings { messages: 0, ..Settings::from_environment() };
