@@ -13,6 +13,7 @@ from typing import Callable
 
 import disk
 from servers import Floor, Hello, JetStream, JetStreamLazy, Linnet, Mosquitto, Nats, Rumqttd
+from servers import linnet as linnet_binary
 
 CONNECTIONS = 15_000
 LOAD_SECONDS = 5
@@ -22,6 +23,8 @@ SPREAD = 1_000  # "spread": many connections with one message under way
 ROOM = 1_000
 GROWN = [1_000, 5_000, 10_000]  # connections, besides CONNECTIONS
 STORED = [10_000, 100_000, 1_000_000, 4_000_000, 7_000_000, 10_000_000]  # messages
+LARGE = (100_000, 10_000)  # members of a group, and how many of them are connected
+HELD = {"tcp": 500_000, "quic": 200_000}  # connections; what does not fit into memory is tried with less
 
 
 @dataclass
@@ -181,6 +184,64 @@ def stored(target):
     return run
 
 
+def large(work):
+    """A group of very many members, and what others notice of it: the same load of theirs before and meanwhile."""
+    members, online = LARGE
+    with Linnet(work) as server:
+        many = work / "many.tsv"
+        server.admin("user", "create", "--count", str(members), "--prefix", "many", "--credentials", str(many))
+        others = server.loadtest("peer", *opened(PAIRS, 1000), "--duration", "8s")
+        _, before = client(server, others)
+        group = server.loadtest("group", "--members", members, "--online", 100 * online / members, "--rate", 5, "--duration", "30s")
+        group[group.index("--credentials") + 1] = many
+        with subprocess.Popen([str(part) for part in group], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            await_connections(server, online)
+            _, meanwhile = client(server, others)
+            said, _ = running.communicate(timeout=LIMIT)
+    outcome = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+    outcome = {key: outcome[key] for key in ("counts", "timings", "figures", "ledger", "passed", "invalid") if key in outcome}
+    outcome["timings"] |= {"others before": before["timings"]["ack"], "others meanwhile": meanwhile["timings"]["ack"]}
+    return shown([str(part) for part in group]), outcome
+
+
+def await_connections(server, count):
+    """Until so many are connected and have had a moment to settle."""
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"http://{server.addresses['rest']}/metrics", timeout=10) as page:
+            found = re.findall(r"^linnet_gateway_connections{[^}]*} (\S+)$", page.read().decode(), re.MULTILINE)
+        if sum(map(float, found)) >= count:
+            return time.sleep(5)
+        time.sleep(0.5)
+    raise RuntimeError("the members of the group did not connect")
+
+
+def held(transport):
+    """As many connections as `benches/held.sh` can hold on this machine, up to what HELD says."""
+
+    def run(work):
+        work.mkdir(parents=True, exist_ok=True)
+        report = work / "held.json"
+        count = HELD[transport]
+        environment = {**os.environ, "TRANSPORT": transport, "HOLD": "30s", "SERVER": str(linnet_binary())}
+        while True:
+            command = ["benches/held.sh", "--quiet", "--json-file", str(report)]
+            done = subprocess.run(command, env={**environment, "CONNECTIONS": str(count)}, capture_output=True, text=True, timeout=900)
+            fits = re.search(r"no more than (\d+) fit", done.stderr)
+            if not fits:
+                break
+            count = int(fits[1]) // 1000 * 1000
+        if not report.exists():
+            raise RuntimeError(done.stderr[-500:])
+        outcome = json.loads(report.read_text())
+        for bulky in ("histograms", "timeline"):
+            outcome.pop(bulky, None)
+        shutil.rmtree(work)
+        return f"CONNECTIONS={count} TRANSPORT={transport} HOLD=30s benches/held.sh", outcome
+
+    return run
+
+
 def suite():
     """Every step, floors first."""
     idle = ["connect", "--connections", CONNECTIONS]
@@ -226,6 +287,8 @@ def suite():
     steps.append(Step("rest", "rest-version", 8, version))
     steps.append(Step("rest", "rest-profile", 9, profile))
     steps.append(linnet("storm", "storm", 40, "storm", "--connections", CONNECTIONS))
+    steps.append(Step("large", "large-linnet", 90, large, once=True))
+    steps += [Step("held", f"held-{transport}", 200, held(transport), once=True) for transport in HELD]
     # What growth costs.
     for count in GROWN:
         arguments = ["--connections", count, "--hold", "3s"]

@@ -126,6 +126,28 @@ TABLES = [
         ],
     ),
     Table(
+        "large",
+        [(f"{LINNET}, {steps.LARGE[0]:,} members, {steps.LARGE[1]:,} connected", "large-linnet")],
+        [
+            Column("delivery p50 / p99 / max, ms", ("delivery p50", "delivery p99", "delivery max"), unit=1000),
+            Column("server µs/delivery", "server us per delivery"),
+            Column("others' ack p50 / p99 before, µs", ("others before p50", "others before p99")),
+            Column("others' ack p50 / p99 meanwhile, µs", ("others meanwhile p50", "others meanwhile p99")),
+        ],
+    ),
+    Table(
+        "held",
+        [(f"{LINNET}, TCP, over processes of 19,000", "held-tcp"), (f"{LINNET}, QUIC, in one process", "held-quic")],
+        [
+            Column("connections", "connected"),
+            Column("RSS bytes/connection, server / generator", ("server bytes per connection", "generator bytes per connection")),
+            Column("kernel bytes/connection, both ends", "kernel bytes per connection"),
+            Column("idle, cores", "server cores"),
+            Column("logins/s", "connects per second"),
+            Column("server µs/login", "server us per login"),
+        ],
+    ),
+    Table(
         "grown",
         [(f"{count:,} connections", f"grown-{count}-linnet") for count in steps.GROWN]
         + [(f"{steps.CONNECTIONS:,} connections", "idle-linnet")],

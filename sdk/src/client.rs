@@ -122,7 +122,7 @@ impl Client {
         }
         let (reply, answer) = oneshot::channel();
         self.command(Command::AwaitLogin(reply)).await?;
-        match answer.await.unwrap_or(Err(Error::Closed))? {
+        match *answer.await.unwrap_or(Err(Error::Closed))? {
             Body::Welcome(welcome) => {
                 let me = Me { user: welcome.user, uid: welcome.uid };
                 Ok(self.shared.me.get_or_init(|| me).clone())
@@ -188,7 +188,7 @@ impl Client {
     }
 
     /// Asks something, to be answered later.
-    pub(crate) async fn submit_request(&self, body: Body) -> Result<oneshot::Receiver<Result<Body>>> {
+    pub(crate) async fn submit_request(&self, body: Body) -> Result<oneshot::Receiver<Result<Box<Body>>>> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::Request(Box::new(body), reply)).await?;
         Ok(answer)
@@ -196,7 +196,7 @@ impl Client {
 
     /// Asks something and waits for the answer.
     pub(crate) async fn ask(&self, body: Body) -> Result<Body> {
-        self.submit_request(body).await?.await.unwrap_or(Err(Error::Closed))
+        self.submit_request(body).await?.await.unwrap_or(Err(Error::Closed)).map(|body| *body)
     }
 
     /// Asks for something that is answered with `Ok`.

@@ -34,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How calls come back.
-type Reply = oneshot::Sender<Result<Body>>;
+type Reply = oneshot::Sender<Result<Box<Body>>>;
 /// A connection being made. Boxed, because it is large and soon over.
 type Connecting = Pin<Box<dyn Future<Output = std::result::Result<Wire, String>> + Send>>;
 
@@ -258,7 +258,7 @@ impl Driver {
         match command {
             Command::Request(body, reply) => {
                 let call = self.note_call(reply);
-                self.session.handle_request(now, call, *body);
+                self.session.handle_request(now, call, body);
             }
             Command::Notice(body) => self.session.handle_notice(now, *body),
             Command::AwaitLogin(reply) => {

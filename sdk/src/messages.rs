@@ -73,13 +73,13 @@ pub struct Sent {
 #[must_use = "a message is safe only once it is acknowledged"]
 pub struct Pending {
     conversation: ConversationId,
-    answer: oneshot::Receiver<Result<Body>>,
+    answer: oneshot::Receiver<Result<Box<Body>>>,
 }
 
 impl Pending {
     /// Waits until the server has made the message durable, or refused it.
     pub async fn acknowledged(self) -> Result<Sent> {
-        match self.answer.await.unwrap_or(Err(Error::Closed))? {
+        match *self.answer.await.unwrap_or(Err(Error::Closed))? {
             Body::SendAck(SendAck { client_msg_id, epoch, seq, message_id, time, .. }) => {
                 Ok(Sent { conversation: self.conversation, client_msg_id, epoch, seq, message_id, time })
             }

@@ -64,6 +64,12 @@ pub(super) async fn run(context: Arc<Context>, connect: Connect) -> anyhow::Resu
     let start = Instant::now();
     let permits = Arc::new(Semaphore::new(connect.parallel.max(1)));
     let mut logins = JoinSet::new();
+    let mut held = Vec::with_capacity(context.users.len());
+    let mut hold = |(user, client): (User, Option<Client>)| {
+        let Some(client) = client else { return };
+        tokio::spawn(watch(Link::new(&context.meters), client.clone()));
+        held.push(Arc::new(Held { user, client: Mutex::new(client) }));
+    };
     for (number, user) in context.users.iter().enumerate() {
         if connect.connect_rate > 0.0 {
             let due = start + Duration::from_secs_f64(number as f64 / connect.connect_rate);
@@ -76,16 +82,16 @@ pub(super) async fn run(context: Arc<Context>, connect: Connect) -> anyhow::Resu
             drop(permit);
             (user, client.ok())
         });
+        // As they come: a task that has ended is kept until somebody looks.
+        while let Some(login) = logins.try_join_next() {
+            hold(login?);
+        }
         if context.stopped() {
             break;
         }
     }
-    let mut held = Vec::with_capacity(context.users.len());
     while let Some(login) = logins.join_next().await {
-        if let (user, Some(client)) = login? {
-            tokio::spawn(watch(Link::new(&context.meters), client.clone()));
-            held.push(Arc::new(Held { user, client: Mutex::new(client) }));
-        }
+        hold(login?);
     }
     context.meters.figure("connects per second", held.len() as f64 / start.elapsed().as_secs_f64());
     context.reach(Milestone::Connected).await;

@@ -87,7 +87,8 @@ impl Session {
             if missing.to - missing.from < self.config.max_gap {
                 let history =
                     History { conversation: Some(id.to_wire()), from_seq: missing.from, forward: true, limit: PAGE };
-                self.requests.add(Origin::Gap(id), Body::History(history), Some(now + self.config.request_timeout));
+                let body = Box::new(Body::History(history));
+                self.requests.add(Origin::Gap(id), body, Some(now + self.config.request_timeout));
                 if let Some(gap) = self.gaps.get_mut(&id) {
                     gap.running = true;
                 }

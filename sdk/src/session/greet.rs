@@ -75,7 +75,7 @@ impl Session {
         self.leave_at = None;
         self.answer_by = None;
         for call in std::mem::take(&mut self.waiting_for_login) {
-            self.replies.push_back((call, Ok(Body::Welcome(welcome.clone()))));
+            self.replies.push_back((call, Ok(Box::new(Body::Welcome(welcome.clone())))));
         }
         self.events.push_back(Event::Connected { user: welcome.user, resumed: self.synced });
         self.welcome = Some(welcome);

@@ -102,9 +102,9 @@ pub(crate) struct Session {
     gaps: BTreeMap<ConversationId, Gap>,
     /// Calls that wait for the session to open.
     waiting_for_login: Vec<CallId>,
-    frames: VecDeque<Frame>,
+    frames: VecDeque<Box<Frame>>,
     events: VecDeque<Event>,
-    replies: VecDeque<(CallId, Result<Body>)>,
+    replies: VecDeque<(CallId, Result<Box<Body>>)>,
     actions: VecDeque<Action>,
 }
 
@@ -182,7 +182,7 @@ impl Session {
     }
 
     /// The app asks something.
-    pub(crate) fn handle_request(&mut self, now: Instant, call: CallId, body: Body) {
+    pub(crate) fn handle_request(&mut self, now: Instant, call: CallId, body: Box<Body>) {
         if matches!(self.state, State::Closed) {
             self.replies.push_back((call, Err(Error::Closed)));
             return;
@@ -212,7 +212,7 @@ impl Session {
         match (&self.state, &self.welcome) {
             (State::Closed, _) => self.replies.push_back((call, Err(Error::Closed))),
             (State::Open { .. }, Some(welcome)) => {
-                self.replies.push_back((call, Ok(Body::Welcome(welcome.clone()))));
+                self.replies.push_back((call, Ok(Box::new(Body::Welcome(welcome.clone())))));
             }
             _ => self.waiting_for_login.push(call),
         }
@@ -266,7 +266,7 @@ impl Session {
     /// Appends the next frame to `out`; false when there is nothing to say.
     pub(crate) fn poll_transmit(&mut self, now: Instant, out: &mut BytesMut) -> bool {
         if let Some(frame) = self.frames.pop_front() {
-            proto::frame::encode(&frame, out);
+            proto::frame::encode(&*frame, out);
             return true;
         }
         if !matches!(self.state, State::Open { .. }) {
@@ -274,11 +274,11 @@ impl Session {
         }
         let Some((id, request)) = self.requests.next_to_transmit(now) else { return false };
         // The body is lent to the frame rather than copied into it.
-        let body = std::mem::replace(&mut request.body, Body::Ping(proto::wire::Ping {}));
+        let body = std::mem::replace(&mut *request.body, Body::Ping(proto::wire::Ping {}));
         let mut frame = Frame { id, body: Some(body) };
         proto::frame::encode(&frame, out);
         if let Some(body) = frame.body.take() {
-            request.body = body;
+            *request.body = body;
         }
         self.last_sent = now;
         self.answer_by.get_or_insert(now + self.config.silence_timeout);
@@ -296,7 +296,7 @@ impl Session {
     }
 
     /// The next answer to a call.
-    pub(crate) fn poll_reply(&mut self) -> Option<(CallId, Result<Body>)> {
+    pub(crate) fn poll_reply(&mut self) -> Option<(CallId, Result<Box<Body>>)> {
         self.replies.pop_front()
     }
 
@@ -386,7 +386,7 @@ impl Session {
 
     /// Says something that is not a request.
     fn say(&mut self, now: Instant, body: Body) {
-        self.frames.push_back(Frame { id: 0, body: Some(body) });
+        self.frames.push_back(Box::new(Frame { id: 0, body: Some(body) }));
         self.last_sent = now;
     }
 

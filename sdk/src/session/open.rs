@@ -8,7 +8,7 @@ use proto::wire::frame::Body;
 use proto::wire::{self, Delivery, Ping, Pong, Push, PushAck, Send, SendAck};
 
 use super::logs::Offered;
-use super::requests::{Origin, Repetition, Request};
+use super::requests::{Origin, Repetition};
 use super::{Session, State};
 use crate::conversations::{ConversationId, Receipt};
 use crate::error::Error;
@@ -36,7 +36,8 @@ impl Session {
                 self.sync_retry = Some(self.sync_retry.map_or(at, |due| due.min(at)));
             }
             Body::Ping(Ping {}) => {
-                self.frames.push_back(wire::Frame { id, body: Some(Body::Pong(Pong { server_time: 0 })) })
+                let body = Some(Body::Pong(Pong { server_time: 0 }));
+                self.frames.push_back(Box::new(wire::Frame { id, body }));
             }
             Body::Pong(_) | Body::Welcome(_) => {}
             Body::Receipt(receipt) => self.events.extend(Receipt::from_wire(&receipt).map(Event::Receipt)),
@@ -97,7 +98,7 @@ impl Session {
     /// An own message got its place. The gateway does not push it to the session that sent it, so the entry is made from the ack.
     fn handle_send_ack(&mut self, now: Instant, id: u64, ack: SendAck) {
         let Some(request) = self.requests.answered(id) else { return };
-        let Request { origin: Origin::App(call), body: Body::Send(send), .. } = request else { return };
+        let (Origin::App(call), Body::Send(send)) = (request.origin, *request.body) else { return };
         let conversation = ConversationId::from_wire(ack.conversation.as_ref().or(send.conversation.as_ref()));
         if let Some(conversation) = conversation.filter(|_| ack.seq > 0) {
             if self.logs.lacks(conversation, ack.epoch, ack.seq) {
@@ -107,7 +108,7 @@ impl Session {
                 self.dispute(now);
             }
         }
-        self.replies.push_back((call, Ok(Body::SendAck(ack))));
+        self.replies.push_back((call, Ok(Box::new(Body::SendAck(ack)))));
     }
 
     fn own_entry(&self, send: Send, ack: &SendAck) -> Entry {
@@ -124,7 +125,7 @@ impl Session {
     fn handle_answer(&mut self, now: Instant, id: u64, answer: Body) {
         let Some(request) = self.requests.answered(id) else { return };
         match (request.origin, answer) {
-            (Origin::App(call), answer) => self.replies.push_back((call, Ok(answer))),
+            (Origin::App(call), answer) => self.replies.push_back((call, Ok(Box::new(answer)))),
             (Origin::Sync, Body::SyncPage(page)) => self.handle_sync_page(now, page),
             (Origin::Gap(id), Body::HistoryPage(page)) => self.handle_gap_page(now, id, page),
             (origin, _) => self.fail(now, origin, Error::Protocol("an answer of another kind".to_owned())),

@@ -106,8 +106,9 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) origin: Origin,
-    /// Kept for repeating, and for the entry that an acked message becomes.
-    pub(crate) body: Body,
+    /// Kept for repeating, and for the entry that an acked message becomes. Bodies are as large as the largest kind, so they are passed
+    /// about in a box, and what holds several of them, or held one once, stays small.
+    pub(crate) body: Box<Body>,
     pub(crate) repetition: Repetition,
     /// How often it was refused for now.
     pub(crate) attempts: u32,
@@ -163,7 +164,7 @@ impl Requests {
     }
 
     /// Puts a request in line.
-    pub(crate) fn add(&mut self, origin: Origin, body: Body, deadline: Option<Instant>) {
+    pub(crate) fn add(&mut self, origin: Origin, body: Box<Body>, deadline: Option<Instant>) {
         let id = self.next_id;
         self.next_id += 1;
         let repetition = Repetition::of(&body);
@@ -206,7 +207,7 @@ impl Requests {
 
     /// Where a message goes.
     fn conversation(&self, id: u64) -> Option<&proto::entry::ConversationId> {
-        match &self.all.get(&id)?.body {
+        match &*self.all.get(&id)?.body {
             Body::Send(send) => send.conversation.as_ref(),
             _ => None,
         }

@@ -27,7 +27,7 @@ impl Session {
 
     fn ask_sync_page(&mut self, now: Instant, cursor: bytes::Bytes) {
         let sync = Sync { have: self.have(), cursor, limit: PAGE, entries: self.config.sync_entries };
-        self.requests.add(Origin::Sync, Body::Sync(sync), Some(now + self.config.request_timeout));
+        self.requests.add(Origin::Sync, Box::new(Body::Sync(sync)), Some(now + self.config.request_timeout));
     }
 
     /// What the device holds, as far as it fits in half a frame.

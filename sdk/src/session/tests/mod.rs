@@ -179,7 +179,7 @@ impl Bench {
     }
 
     fn replies(&mut self) -> Vec<(u64, Result<Body>)> {
-        std::iter::from_fn(|| self.session.poll_reply()).collect()
+        std::iter::from_fn(|| self.session.poll_reply()).map(|(call, reply)| (call, reply.map(|body| *body))).collect()
     }
 
     fn send(&mut self, call: u64, client_msg_id: &str) {
@@ -189,7 +189,7 @@ impl Bench {
             content: Some(content::text("hello")),
             online_only: false,
         };
-        self.session.handle_request(self.now, call, Body::Send(send));
+        self.session.handle_request(self.now, call, Box::new(Body::Send(send)));
     }
 
     fn ack(&mut self, id: u64, client_msg_id: &str, seq: u64) {

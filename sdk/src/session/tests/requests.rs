@@ -7,7 +7,7 @@ use super::*;
 use crate::error::Error;
 
 fn ask(bench: &mut Bench, call: u64, body: Body) {
-    bench.session.handle_request(bench.now, call, body);
+    bench.session.handle_request(bench.now, call, Box::new(body));
 }
 
 fn list() -> Body {
