@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
 CACHE = pathlib.Path(os.environ.get("LINNET_CACHE", pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "linnet"))
 PATIENCE = 30  # seconds until a server has to listen
-USERS = 15_050  # of Linnet, in every step: as many as the largest one needs
+USERS = 15_100  # of Linnet, in every step: as many as the largest one needs
 
 
 class Server:
@@ -165,6 +165,12 @@ class Linnet(Server):
         if done.returncode:
             raise RuntimeError(f"linnet {' '.join(arguments)}: {done.stderr}")
         return done.stdout
+
+    def last_users(self, count):
+        """A file with the last of the users: whoever takes users from the front does not take these."""
+        file = self.work / "last.tsv"
+        file.write_text("".join(self.credentials.read_text().splitlines(keepends=True)[-count:]))
+        return file
 
     def loadtest(self, scenario, *arguments, transport="tcp"):
         """The generator for Linnet."""

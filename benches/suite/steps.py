@@ -45,11 +45,12 @@ def client(server, command):
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if not lines:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-500:]} {server.tail()[-500:] if server else ''}")
-    outcome = json.loads(lines[-1])
-    # What a report would be made of is not what a table is.
-    for bulky in ("histograms", "timeline"):
-        outcome.pop(bulky, None)
-    return shown(command), outcome
+    return shown(command), brief(json.loads(lines[-1]))
+
+
+def brief(outcome):
+    """What a report would be made of is not what a table is."""
+    return {key: value for key, value in outcome.items() if key not in ("histograms", "timeline")}
 
 
 def shown(command):
@@ -184,39 +185,61 @@ def stored(target):
     return run
 
 
+def beside(server, load, connections):
+    """A load, and what others notice of it: the same messages of theirs before, and from when so many connections of the load are there.
+
+    They have a generator of their own, which the load's cannot hold up.
+    """
+    others = as_users(server.loadtest("peer", *opened(PAIRS, 1000), "--duration", "8s"), server.last_users(2 * PAIRS))
+    _, before = client(server, others)
+    load = [str(part) for part in load]
+    with subprocess.Popen(load, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        await_connections(server, connections)
+        _, meanwhile = client(server, others)
+        said, complaint = running.communicate(timeout=LIMIT)
+    lines = [line for line in said.splitlines() if line.startswith("{")]
+    if not lines:
+        raise RuntimeError(complaint[-500:])
+    outcome = brief(json.loads(lines[-1]))
+    outcome["timings"] |= {"others before": before["timings"]["ack"], "others meanwhile": meanwhile["timings"]["ack"]}
+    return shown(load), outcome
+
+
+def as_users(command, credentials):
+    """A load tester's command with other users."""
+    at = command.index("--credentials") + 1
+    return [*command[:at], credentials, *command[at + 1 :]]
+
+
 def large(work):
-    """A group of very many members, and what others notice of it: the same load of theirs before and meanwhile."""
+    """A group of very many members."""
     members, online = LARGE
     with Linnet(work) as server:
         many = work / "many.tsv"
         server.admin("user", "create", "--count", str(members), "--prefix", "many", "--credentials", str(many))
-        others = server.loadtest("peer", *opened(PAIRS, 1000), "--duration", "8s")
-        _, before = client(server, others)
         group = server.loadtest("group", "--members", members, "--online", 100 * online / members, "--rate", 5, "--duration", "30s")
-        group[group.index("--credentials") + 1] = many
-        with subprocess.Popen([str(part) for part in group], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-            await_connections(server, online)
-            _, meanwhile = client(server, others)
-            said, _ = running.communicate(timeout=LIMIT)
-    outcome = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
-    outcome = {key: outcome[key] for key in ("counts", "timings", "figures", "ledger", "passed", "invalid") if key in outcome}
-    outcome["timings"] |= {"others before": before["timings"]["ack"], "others meanwhile": meanwhile["timings"]["ack"]}
-    return shown([str(part) for part in group]), outcome
+        return beside(server, as_users(group, many), online)
+
+
+def storm(work):
+    """Everybody is cut at once and comes back."""
+    with Linnet(work) as server:
+        return beside(server, server.loadtest("storm", "--connections", CONNECTIONS, "--survivors", 0, "--calm", "3s"), CONNECTIONS)
 
 
 def await_connections(server, count):
-    """Until so many are connected and have had a moment to settle."""
+    """Waits until so many are connected."""
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         with urllib.request.urlopen(f"http://{server.addresses['rest']}/metrics", timeout=10) as page:
             found = re.findall(r"^linnet_gateway_connections{[^}]*} (\S+)$", page.read().decode(), re.MULTILINE)
         if sum(map(float, found)) >= count:
-            return time.sleep(5)
+            return
         time.sleep(0.5)
-    raise RuntimeError("the members of the group did not connect")
+    raise RuntimeError(f"there are no {count} connections after {LIMIT} s")
 
 
-def held(transport):
+def hold(transport):
     """As many connections as `benches/held.sh` can hold on this machine, up to what HELD says."""
 
     def run(work):
@@ -233,9 +256,7 @@ def held(transport):
             count = int(fits[1]) // 1000 * 1000
         if not report.exists():
             raise RuntimeError(done.stderr[-500:])
-        outcome = json.loads(report.read_text())
-        for bulky in ("histograms", "timeline"):
-            outcome.pop(bulky, None)
+        outcome = brief(json.loads(report.read_text()))
         shutil.rmtree(work)
         return f"CONNECTIONS={count} TRANSPORT={transport} HOLD=30s benches/held.sh", outcome
 
@@ -286,9 +307,9 @@ def suite():
     # REST beside the bare hyper above; coming back after everyone was cut.
     steps.append(Step("rest", "rest-version", 8, version))
     steps.append(Step("rest", "rest-profile", 9, profile))
-    steps.append(linnet("storm", "storm", 40, "storm", "--connections", CONNECTIONS))
+    steps.append(Step("storm", "storm-linnet", 40, storm))
     steps.append(Step("large", "large-linnet", 90, large, once=True))
-    steps += [Step("held", f"held-{transport}", 200, held(transport), once=True) for transport in HELD]
+    steps += [Step("held", f"held-{transport}", 200, hold(transport), once=True) for transport in HELD]
     # What growth costs.
     for count in GROWN:
         arguments = ["--connections", count, "--hold", "3s"]

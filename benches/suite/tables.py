@@ -36,6 +36,10 @@ COST = Column("server µs/message", "server us per message")
 EACH = Column("server µs/delivery", "server us per delivery")
 ACK = Column("ack p50 / p99, µs", ("ack p50", "ack p99"))
 DELIVERY = Column("delivery p50 / p99, µs", ("delivery p50", "delivery p99"))
+OTHERS = [
+    Column("others' ack p50 / p99 before, ms", ("others before p50", "others before p99"), unit=1000),
+    Column("others' ack p50 / p99 meanwhile, ms", ("others meanwhile p50", "others meanwhile p99"), unit=1000),
+]
 WHOLE = Column("whole room p50 / p99, ms", ("room p50", "room p99"), unit=1000)
 
 
@@ -122,7 +126,7 @@ TABLES = [
         [(f"{LINNET}, {steps.CONNECTIONS:,} cut at once", "storm-linnet")],
         [
             Column("back and synced, p50 / p99 / max, s", ("back p50", "back p99", "back max"), unit=1e6),
-            Column("others' ack p99 before / meanwhile, ms", ("ack p99", "ack in storm p99"), unit=1000),
+            *OTHERS,
         ],
     ),
     Table(
@@ -131,8 +135,7 @@ TABLES = [
         [
             Column("delivery p50 / p99 / max, ms", ("delivery p50", "delivery p99", "delivery max"), unit=1000),
             Column("server µs/delivery", "server us per delivery"),
-            Column("others' ack p50 / p99 before, µs", ("others before p50", "others before p99")),
-            Column("others' ack p50 / p99 meanwhile, µs", ("others meanwhile p50", "others meanwhile p99")),
+            *OTHERS,
         ],
     ),
     Table(

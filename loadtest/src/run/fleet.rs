@@ -14,7 +14,6 @@ use super::remote::{self, Agent};
 use super::secret::Secret;
 use crate::measure::process;
 use crate::plan::{self, Plan};
-use crate::scenario::Scenario;
 
 /// Files that a worker needs besides its connections.
 const SPARE_FILES: u64 = 300;
@@ -42,7 +41,7 @@ impl Fleet {
     ///
     /// Fails when the limits do not suffice, or an agent does not take part.
     pub async fn gather(&self, plan: &Plan, threads: usize) -> anyhow::Result<Vec<Worker>> {
-        let sockets = plan.target.transport.sockets(connections(&plan.scenario));
+        let sockets = plan.target.transport.sockets(plan.scenario.connections());
         if self.agents.is_empty() {
             return self.local(plan, sockets, threads);
         }
@@ -72,14 +71,6 @@ impl Fleet {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads > 0 { threads } else { (cores / count).max(1) };
         (1..=count).map(|number| child::worker(format!("process {number}"), child::command(threads))).collect()
-    }
-}
-
-/// Connections at the same time.
-fn connections(scenario: &Scenario) -> usize {
-    match scenario {
-        Scenario::Devices(options) => options.devices.saturating_mul(scenario.users()),
-        _ => scenario.users(),
     }
 }
 

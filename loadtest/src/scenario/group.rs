@@ -52,6 +52,10 @@ impl Group {
         Self { groups: plan::share(self.groups, index, processes), ..self.clone() }
     }
 
+    pub(super) fn connections(&self) -> usize {
+        self.groups.saturating_mul(self.connected().1)
+    }
+
     /// Members who write, and members who are connected, those included.
     fn connected(&self) -> (usize, usize) {
         let senders = self.senders.clamp(1, self.members.max(1));
@@ -115,7 +119,8 @@ mod tests {
     #[test]
     fn those_who_write_are_connected() {
         for (online, senders, connected) in [(50.0, 1, (1, 5)), (0.0, 3, (3, 3)), (100.0, 30, (10, 10))] {
-            assert_eq!(Group { members: 10, online, senders, ..Group::default() }.connected(), connected);
+            let group = Group { groups: 3, members: 10, online, senders, ..Group::default() };
+            assert_eq!((group.connected(), group.connections()), (connected, 3 * connected.1));
         }
     }
 }

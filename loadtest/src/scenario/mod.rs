@@ -98,6 +98,16 @@ scenarios! {
 }
 
 impl Scenario {
+    /// Connections at the same time, at most.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        match self {
+            Self::Devices(options) => options.devices.saturating_mul(self.users()),
+            Self::Group(options) => options.connections(),
+            _ => self.users(),
+        }
+    }
+
     /// Does to the server what can be done only once in a run, whatever the number of processes. Called when all have reached
     /// [`Milestone::Strike`](crate::run::message::Milestone::Strike), which begins after this notice.
     pub(crate) fn strike(&self, notice: std::time::Duration) -> anyhow::Result<()> {

@@ -60,7 +60,7 @@ pub(super) struct History {
     /// Latest milestone, and when it was reached.
     reached: (Milestone, Duration),
     stopping: bool,
-    users: usize,
+    connections: usize,
     planned: Duration,
     /// End of each stage from the load's beginning, and what it is called.
     stages: Vec<(Duration, String)>,
@@ -88,7 +88,7 @@ impl History {
             times: BTreeMap::new(),
             reached: (Milestone::Start, Duration::ZERO),
             stopping: false,
-            users: plan.scenario.users(),
+            connections: plan.scenario.connections(),
             planned,
             stages: stages.collect(),
             last: None,
@@ -159,10 +159,10 @@ impl History {
         let told = match milestone {
             Milestone::Start => {
                 let connected = self.count(count::CONNECTED);
-                let users = self.users.max(1);
+                let all = self.connections.max(1);
                 // Once all are there the server gets a moment to put away what logging in left behind.
-                let told = if connected < users as u64 { "connecting" } else { "connected, taking breath" };
-                (ratio(connected as f64, users as f64), format!("{told}: {connected} of {users}"))
+                let told = if connected < all as u64 { "connecting" } else { "connected, taking breath" };
+                (ratio(connected as f64, all as f64), format!("{told}: {connected} of {all}"))
             }
             Milestone::Connected => {
                 let under_load = elapsed.saturating_sub(at);
@@ -209,8 +209,8 @@ pub(super) mod tests {
     #[test]
     fn progress_follows_the_milestones() {
         let mut history = told(0);
-        let users = history.users;
-        assert_eq!(history.progress(Duration::ZERO), (0.0, format!("connecting: 0 of {users}")));
+        let all = history.connections;
+        assert_eq!(history.progress(Duration::ZERO), (0.0, format!("connecting: 0 of {all}")));
         history.milestone(Milestone::Connected, Duration::from_secs(3));
         let half = history.planned() / 2;
         let (ratio, text) = history.progress(Duration::from_secs(3) + half);
