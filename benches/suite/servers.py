@@ -123,6 +123,28 @@ class Floor(Server):
         return "ready" in self.tail()
 
 
+class Relay(Server):
+    """Hands messages to whoever listens, and nothing else: the bound of best effort."""
+
+    ack = "nothing stored"
+    protocol = "relay"
+
+    def command(self):
+        return [RELEASE / "relay", f"127.0.0.1:{self.port}"]
+
+    def listens(self):
+        return "ready" in self.tail()
+
+
+class DurableRelay(Relay):
+    """The same behind one file and an fsync for all that waits: the bound of every ack that means something."""
+
+    ack = "appended to a file and fsynced"
+
+    def command(self):
+        return [*super().command(), "--sync", self.work]
+
+
 class Hello(Server):
     """hyper, answering the same to everything."""
 

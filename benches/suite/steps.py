@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 import disk
-from servers import Floor, Hello, JetStream, JetStreamLazy, Linnet, Mosquitto, Nats, Rumqttd
+from servers import DurableRelay, Floor, Hello, JetStream, JetStreamLazy, Linnet, Mosquitto, Nats, Relay, Rumqttd
 from servers import linnet as linnet_binary
 
 CONNECTIONS = 15_000
@@ -264,7 +264,7 @@ def hold(transport):
 
 
 def suite():
-    """Every step, floors first."""
+    """Every step, floors before what is compared with them."""
     idle = ["connect", "--connections", CONNECTIONS]
     held = ["--connections", CONNECTIONS, "--hold", "5s"]
     one = lambda *arguments: ["send", "--pairs", 1, "--receivers", ROOM, *arguments, "--duration", LOAD_SECONDS]
@@ -288,15 +288,19 @@ def suite():
     durable = [(JetStream, {}), (JetStreamLazy, {}), (Mosquitto, {}), (Rumqttd, {})]
     loads = [("batched", closed(PAIRS, 32)), ("spread", closed(SPREAD, 1)), ("open2k", opened(PAIRS, 2000)), ("open5k", opened(PAIRS, 5000))]
     for name, arguments in loads:
+        steps.append(peer("floors,peer", name, 8, DurableRelay, *for_peers(arguments)))
         steps.append(linnet("peer", name, 10, "peer", *for_linnet(arguments)))
         steps += [peer("peer", name, 9, kind, *for_peers(arguments), **options) for kind, options in durable]
     # 1:1, best effort.
     arguments = closed(SPREAD, 1)
+    steps.append(peer("floors,effort", "effort", 8, Relay, *for_peers(arguments), qos=0))
     steps.append(linnet("effort", "effort", 10, "peer", *for_linnet(arguments), "--online-only"))
     for kind in (Nats, Mosquitto, Rumqttd):
         steps.append(peer("effort", "effort", 9, kind, *for_peers(arguments), qos=0))
     # One to many.
     for name, load, flags in [("room50", ["--rate", 50], ["--rate", 50]), ("roommax", ["--in-flight", 4], ["--in-flight", 4])]:
+        steps.append(peer("floors,fanout", name, 8, DurableRelay, *one(*load)))
+        steps.append(peer("floors,fanout", name, 8, Relay, *one(*load), qos=0))
         for transport in ("tcp", "tls"):
             group = ["--groups", 1, "--members", 1 + ROOM, *for_linnet(flags)]
             steps.append(linnet("fanout", name, 11, "group", *group, transport=transport))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import plot
 import results
 import steps
-from servers import JetStream, JetStreamLazy, Linnet, Mosquitto, Nats, Rumqttd
+from servers import DurableRelay, JetStream, JetStreamLazy, Linnet, Mosquitto, Nats, Relay, Rumqttd
 
 LINNET = "**Linnet**"
+RELAY = "floor: bare relay"
 
 
 @dataclass
@@ -46,12 +47,13 @@ WHOLE = Column("whole room p50 / p99, ms", ("room p50", "room p99"), unit=1000)
 def durable(step):
     kinds = [("NATS JetStream", JetStream, "jetstream"), ("NATS JetStream", JetStreamLazy, "jetstreamlazy")]
     kinds += [("Mosquitto, QoS 1", Mosquitto, "mosquitto"), ("rumqttd, QoS 1", Rumqttd, "rumqttd")]
-    rows = [(f"{LINNET}: {Linnet.ack}", f"{step}-linnet")]
+    rows = [(f"{RELAY}, {DurableRelay.ack}", f"{step}-durablerelay"), (f"{LINNET}: {Linnet.ack}", f"{step}-linnet")]
     return rows + [(f"{label}: {kind.ack}", f"{step}-{suffix}") for label, kind, suffix in kinds]
 
 
 def rooms(step):
-    rows = [(f"{LINNET}: {Linnet.ack}", f"{step}-linnet"), (f"NATS JetStream: {JetStream.ack}", f"{step}-jetstream")]
+    rows = [(f"{RELAY}, {kind.ack}", f"{step}-{kind.__name__.lower()}") for kind in (DurableRelay, Relay)]
+    rows += [(f"{LINNET}: {Linnet.ack}", f"{step}-linnet"), (f"NATS JetStream: {JetStream.ack}", f"{step}-jetstream")]
     rows.append(("NATS core, best effort", f"{step}-nats"))
     rows += [("Mosquitto, QoS 1", f"{step}-mosquitto"), ("rumqttd, QoS 1", f"{step}-rumqttd")]
     return rows + [(f"{LINNET}, TLS", f"{step}-linnet-tls"), ("NATS core, TLS", f"{step}-nats-tls")]
@@ -100,6 +102,7 @@ TABLES = [
     Table(
         "effort",
         [
+            (f"{RELAY}, {Relay.ack}", "effort-relay"),
             (f"{LINNET}, online only", "effort-linnet"),
             ("NATS core", "effort-nats"),
             ("Mosquitto, QoS 0", "effort-mosquitto"),

@@ -12,6 +12,7 @@ mod mqtt;
 mod nats;
 mod outcome;
 mod protocol;
+mod relay;
 mod send;
 mod topic;
 
@@ -21,7 +22,7 @@ use clap::{Args, Parser, Subcommand};
 
 use protocol::Kind;
 
-/// Load generator for MQTT brokers and NATS.
+/// Load generator for MQTT brokers, NATS, and floors.
 #[derive(Debug, Parser)]
 #[command(name = "peers")]
 struct Arguments {
@@ -37,7 +38,7 @@ struct Server {
     /// What it speaks.
     #[arg(long, value_enum)]
     protocol: Kind,
-    /// MQTT's quality of service: 0 without acks, 1 with.
+    /// Quality of service, of MQTT and the relay: 0 without acks, 1 with.
     #[arg(long, default_value_t = 1)]
     qos: u8,
     /// `host:port`.

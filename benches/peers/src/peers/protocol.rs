@@ -8,6 +8,7 @@ use crate::Server;
 use crate::jetstream::JetStream;
 use crate::mqtt::Mqtt;
 use crate::nats::Nats;
+use crate::relay::Relay;
 
 /// What a server speaks, and what its ack means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,6 +21,8 @@ pub(crate) enum Kind {
     Bare,
     /// NATS JetStream: the ack means stored, and with `sync_interval: always` synced.
     Jetstream,
+    /// The relay of this package. With QoS 1 the ack means what the relay promises, with QoS 0 there is none.
+    Relay,
 }
 
 /// What a server said.
@@ -94,13 +97,14 @@ impl Server {
             Kind::Nats => Box::new(Nats::default()),
             Kind::Bare => Box::new(Bare::default()),
             Kind::Jetstream => Box::new(JetStream::default()),
+            Kind::Relay => Box::new(Relay::new(self.qos)),
         }
     }
 
     /// Whether publishing is acknowledged.
     pub(crate) fn acknowledges(&self) -> bool {
         match self.protocol {
-            Kind::Mqtt => self.qos > 0,
+            Kind::Mqtt | Kind::Relay => self.qos > 0,
             Kind::Nats | Kind::Bare => false,
             Kind::Jetstream => true,
         }
