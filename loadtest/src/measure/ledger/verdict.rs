@@ -70,6 +70,19 @@ impl Verdict {
         self.missed += missed;
     }
 
+    /// What was entered, by name, each with its count: what was sent and how far it came, and of the rest what happened at all.
+    #[must_use]
+    pub fn entered(&self) -> Vec<(&'static str, u64)> {
+        let always = [("sent", self.sent), ("acknowledged", self.acked), ("received", self.received)];
+        let besides = [
+            ("refused", self.refused),
+            ("outcome unknown", self.unknown),
+            ("read back from history", self.skipped),
+            ("missed, not stored by intention", self.missed),
+        ];
+        always.into_iter().chain(besides.into_iter().filter(|&(_, count)| count > 0)).collect()
+    }
+
     /// Faults by name, each with its count; those that did not happen too.
     #[must_use]
     pub fn faults(&self) -> [(&'static str, u64); 7] {
