@@ -23,6 +23,7 @@ use crate::measure::ledger::{self, Stream};
 use crate::measure::names::{count, timing};
 use crate::plan;
 use crate::plan::credentials::User;
+use crate::plan::schedule::Load;
 use crate::plan::span::Span;
 use crate::run::context::{self, Context};
 use crate::run::message::Milestone;
@@ -93,6 +94,17 @@ impl Offline {
             ..self.clone()
         }
     }
+}
+
+/// How much is written, the options say; the load can only say how fast.
+pub(super) fn check(load: &Load) -> anyhow::Result<()> {
+    if !load.stages.is_empty() {
+        bail!("users who are away are written to at a rate, and not in stages");
+    }
+    if load.rate == Some(0.0) {
+        bail!("at a rate of 0, users who are away would be written to for ever");
+    }
+    Ok(())
 }
 
 /// A user who is away.
@@ -283,5 +295,22 @@ async fn wake_up(context: Arc<Context>, sleeper: Sleeper, awake: Arc<AtomicUsize
     awake.fetch_add(1, Ordering::Relaxed);
     while let Some(event) = events.next().await {
         reader.handle(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+
+    #[test]
+    fn only_a_rate_says_how_fast_to_write() {
+        let checked = |load: &str| {
+            let text = format!("[target]\ncredentials = \"x\"\n[scenario.offline]\n[load]\n{load}");
+            check(&Plan::parse(&text).unwrap().load)
+        };
+        assert!(checked("").is_ok() && checked("rate = 5").is_ok());
+        assert!(checked("rate = 0").is_err());
+        assert!(checked("[[load.stages]]\nduration = \"1s\"\nrate = 5").is_err());
     }
 }

@@ -125,7 +125,10 @@ impl Storm {
 }
 
 /// Survivors write at a pace, as long as it takes.
-pub(super) fn complete(load: &mut Load) -> anyhow::Result<()> {
+pub(super) fn complete(storm: &Storm, load: &mut Load) -> anyhow::Result<()> {
+    if storm.kill.is_some() && storm.restart_command.is_some() {
+        bail!("a storm kills the gateway or has it restarted, and not both");
+    }
     if !load.stages.is_empty() {
         bail!("a storm takes a rate, and no stages");
     }
