@@ -193,7 +193,8 @@ pub(super) async fn run(context: Arc<Context>, storm: Storm) -> anyhow::Result<(
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     over.store(true, Ordering::Relaxed);
-    let missing = clients.len().saturating_sub(tally.back.load(Ordering::Relaxed));
+    // Whoever ends the run early does not wait for those who are not back.
+    let missing = if context.stopped() { 0 } else { clients.len().saturating_sub(tally.back.load(Ordering::Relaxed)) };
     context.meters.count(count::NOT_BACK).fetch_add(missing as u64, Ordering::Relaxed);
     writing.await??;
     context.reach(Milestone::Loaded).await;
