@@ -114,9 +114,16 @@ def http(url, pid, *headers):
     used = processor_time(pid) - before
     if "Non-2xx" in done:
         raise RuntimeError(done)
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", done)[1])
-    count = int(re.search(r"(\d+) requests in", done)[1])
-    percentile = lambda which: micros(re.search(rf"\s{which}%\s+([\d.]+)(us|ms|s)", done))
+
+    def told(pattern):
+        found = re.search(pattern, done)
+        if not found:
+            raise RuntimeError(f"wrk does not say {pattern}: {done}")
+        return found
+
+    rate = float(told(r"Requests/sec:\s+([\d.]+)")[1])
+    count = int(told(r"(\d+) requests in")[1])
+    percentile = lambda which: micros(told(rf"\s{which}%\s+([\d.]+)(us|ms|s)"))
     figures = {"requests per second": rate, "server us per request": used * 1e6 / count}
     timings = {"request": {"p50_us": percentile(50), "p99_us": percentile(99)}}
     return shown(command), {"figures": figures, "timings": timings, "counts": {"requests": count}}
@@ -166,6 +173,8 @@ def stored(target):
         if count == 0 or count > target:
             shutil.rmtree(folder, ignore_errors=True)
             count = 0
+        # Nobody knows how much a store holds whose filling was broken off: the next step makes it anew.
+        held.unlink(missing_ok=True)
         with Linnet(folder, keep=True) as server:
             rate = 50_000
             while count < target:

@@ -207,7 +207,7 @@ def family(step, shown):
     """Linnet's row over the same transport."""
     suffix = next((suffix for suffix in ("-tls", "-quic") if step.endswith(suffix)), "")
     fitting = [other for label, other in shown if label.startswith(LINNET)]
-    exact = [other for other in fitting if other.endswith("linnet" + suffix) ]
+    exact = [other for other in fitting if other.endswith("linnet" + suffix)]
     return exact[0] if exact else None
 
 

@@ -21,7 +21,7 @@ use crate::run::fleet::Fleet;
 use crate::scenario::Scenario;
 use output::{Compare, Output};
 
-/// Load generator for a Linnet gateway.
+/// Load generator for Linnet: its gateway, and its REST service.
 #[derive(Debug, Parser)]
 #[command(name = "linnet-loadtest", version)]
 struct Arguments {
@@ -139,7 +139,10 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
             let text = std::fs::read_to_string(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
             Plan::parse(&text).with_context(|| format!("in {}", plan.display()))?
         }
-        Command::Scenario(Flags(plan)) => *plan,
+        Command::Scenario(Flags(plan)) => {
+            plan.check()?;
+            *plan
+        }
         Command::Report { outcome } => {
             let outcome = output::read(&outcome)?;
             output.tell(&outcome)?;

@@ -115,6 +115,29 @@ mod tests {
     use crate::testing::{World, message};
     use crate::{Caller, Domain};
 
+    /// Two people, of whom Alice has said "a".
+    struct Talk {
+        world: World,
+        alice: Caller,
+        bob: Caller,
+        conversation: ConversationId,
+        at: HeadKey,
+        /// The head as "a" left it.
+        before: store::Head,
+    }
+
+    impl Talk {
+        async fn begun() -> Self {
+            let world = World::new().await;
+            let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+            let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
+            let at = HeadKey { app: alice.app(), conversation };
+            send(&world.domain, &alice, conversation, "a").await;
+            let before = head(&world, at).await;
+            Self { world, alice, bob, conversation, at, before }
+        }
+    }
+
     async fn head(world: &World, at: HeadKey) -> store::Head {
         world.store.get(&at).await.unwrap().unwrap()
     }
@@ -164,12 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_has_seen_more_begins_an_epoch() {
-        let world = World::new().await;
-        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
-        let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
-        let at = HeadKey { app: alice.app(), conversation };
-        send(&world.domain, &alice, conversation, "a").await;
-        let before = head(&world, at).await;
+        let Talk { world, alice, bob, conversation, at, before } = Talk::begun().await;
         let held = send(&world.domain, &alice, conversation, "b").await;
         lose(&world, at, &before).await;
         // The same seq, and another message: nobody may take the one for the other.
@@ -184,12 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_whose_last_entry_gave_way_to_another_begins_an_epoch() {
-        let world = World::new().await;
-        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
-        let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
-        let at = HeadKey { app: alice.app(), conversation };
-        send(&world.domain, &alice, conversation, "a").await;
-        let before = head(&world, at).await;
+        let Talk { world, alice, bob, conversation, at, before } = Talk::begun().await;
         let held = send(&world.domain, &alice, conversation, "b").await;
         lose(&world, at, &before).await;
         let (other, _) = world.another().await;
@@ -201,12 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_device_that_holds_what_another_process_has_written_over_begins_an_epoch() {
-        let world = World::new().await;
-        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
-        let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
-        let at = HeadKey { app: alice.app(), conversation };
-        send(&world.domain, &alice, conversation, "a").await;
-        let before = head(&world, at).await;
+        let Talk { world, alice, bob, conversation, at, before } = Talk::begun().await;
         send(&world.domain, &alice, conversation, "b").await;
         let held = send(&world.domain, &alice, conversation, "c").await;
         let ids = [before.last_message_id, head(&world, at).await.last_message_id];
@@ -236,12 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_device_that_has_seen_more_begins_an_epoch_for_all_but_not_without_end() {
-        let world = World::new().await;
-        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
-        let conversation = ConversationId::direct(alice.user().unwrap(), bob.user().unwrap());
-        let at = HeadKey { app: alice.app(), conversation };
-        send(&world.domain, &alice, conversation, "a").await;
-        let before = head(&world, at).await;
+        let Talk { world, alice, bob, conversation, at, before } = Talk::begun().await;
         let held = send(&world.domain, &alice, conversation, "b").await;
         lose(&world, at, &before).await;
         let (other, _) = world.another().await;

@@ -1,6 +1,7 @@
 //! What is shown of a run while it goes on, and what becomes of its outcome.
 
-use std::io::{BufWriter, IsTerminal as _};
+use std::fs::File;
+use std::io::{BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -67,29 +68,39 @@ impl Output {
     /// Prints the outcome and writes the files that were asked for.
     pub(super) fn tell(&self, outcome: &Outcome) -> anyhow::Result<()> {
         if let Some(path) = &self.json_file {
-            serde_json::to_writer(create(path)?, outcome)
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            write(path, |out| Ok(serde_json::to_writer(out, outcome)?))?;
         }
         if let Some(path) = &self.html {
-            std::fs::write(path, html::page(outcome)).with_context(|| format!("cannot write {}", path.display()))?;
+            write(path, |out| Ok(out.write_all(html::page(outcome).as_bytes())?))?;
         }
         if let Some(path) = &self.hlog {
-            hlog::write(outcome, &mut create(path)?).with_context(|| format!("cannot write {}", path.display()))?;
+            write(path, |out| hlog::write(outcome, out))?;
         }
         if self.json {
-            println!("{}", serde_json::to_string(outcome)?);
-        } else {
-            let mut told = String::new();
-            text::write(outcome, &mut told)?;
-            println!("{told}");
+            return say(&serde_json::to_string(outcome)?);
         }
-        Ok(())
+        let mut told = String::new();
+        text::write(outcome, &mut told)?;
+        say(&told)
     }
 }
 
-fn create(path: &Path) -> anyhow::Result<BufWriter<std::fs::File>> {
-    let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(BufWriter::new(file))
+/// Writes a file to its end: what a buffer cannot write when it is dropped, nobody hears of.
+fn write(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let written = File::create(path).map_err(anyhow::Error::from).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        content(&mut out)?;
+        Ok(out.flush()?)
+    });
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Prints, for as long as somebody reads: `head` may have seen enough.
+fn say(told: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{told}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print"),
+        _ => Ok(()),
+    }
 }
 
 /// Reads an outcome that `--json-file` or `--json` wrote.
@@ -125,7 +136,18 @@ impl Compare {
         told.push_str(&format!("  b  {}: {}\n\n", self.after.display(), text::headline(&after)));
         let comparison = compare::compare(&before, &after, self.tolerance / 100.0);
         comparison.write(&mut told)?;
-        println!("{told}");
+        say(&told)?;
         Ok(!comparison.is_worse())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_whole_is_an_error() {
+        let full = write(Path::new("/dev/full"), |out| Ok(out.write_all(b"short enough for the buffer")?));
+        assert!(format!("{:#}", full.unwrap_err()).starts_with("cannot write /dev/full: "));
     }
 }

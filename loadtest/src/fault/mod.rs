@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::BytesMut;
 use clap::{Args, ValueEnum};
 use proto::frame::{self, Decoder};
@@ -68,9 +69,10 @@ pub enum Fault {
     Invent,
 }
 
-/// Relays every connection, until dropped.
+/// Relays every connection, until dropped. Fails when it cannot listen.
 pub async fn run(faulty: Faulty) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(faulty.listen).await?;
+    let listener =
+        TcpListener::bind(faulty.listen).await.with_context(|| format!("cannot listen on {}", faulty.listen))?;
     relay(listener, faulty.upstream, faulty.fault, faulty.every).await
 }
 

@@ -187,7 +187,7 @@ fn text_of(delivery: &mut Delivery) -> Option<&mut String> {
 fn invent(text: &mut String) {
     if let Some(mark) = Mark::parse(text) {
         let length = text.len();
-        *text = Mark { number: mark.number + INVENTED, ..mark }.text(length);
+        *text = Mark { number: mark.number.saturating_add(INVENTED), ..mark }.text(length);
     }
 }
 

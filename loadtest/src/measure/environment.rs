@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The option whose value no report may hold.
+const SECRET: &str = "--app-secret";
+
 /// The generator's machine, which on one machine is the server's too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,16 +47,23 @@ impl Environment {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             system: field(&system, "PRETTY_NAME", '=').unwrap_or(std::env::consts::OS).trim_matches('"').to_owned(),
             commit: None,
-            command: command(),
+            command: command(std::env::args().collect()),
         }
     }
 }
 
-/// The command line; the program by its name alone, for where it lies tells nobody anything.
-fn command() -> Vec<String> {
-    let mut words: Vec<String> = std::env::args().collect();
+/// The command line; the program by its name alone, for where it lies tells nobody anything, and without the secret.
+fn command(mut words: Vec<String>) -> Vec<String> {
     if let Some(program) = words.first_mut() {
         *program = program.rsplit('/').next().unwrap_or_default().to_owned();
+    }
+    let mut follows = false;
+    for word in &mut words {
+        if std::mem::replace(&mut follows, word == SECRET) {
+            "…".clone_into(word);
+        } else if word.strip_prefix(SECRET).is_some_and(|rest| rest.starts_with('=')) {
+            *word = format!("{SECRET}=…");
+        }
     }
     words
 }
@@ -82,6 +92,13 @@ mod tests {
         let here = Environment::here();
         assert!(here.cores >= 1 && here.generator_cores >= 1 && here.generator_cores <= here.cores);
         assert!(here.memory > 1 << 20 && !here.kernel.is_empty() && !here.cpu.is_empty());
+    }
+
+    #[test]
+    fn a_command_is_told_without_its_secret() {
+        let told = |line: &str| command(line.split(' ').map(str::to_owned).collect()).join(" ");
+        assert_eq!(told("/usr/bin/lt rest --app-secret s3cret --app x"), "lt rest --app-secret … --app x");
+        assert_eq!(told("lt rest --app-secret=s3cret"), "lt rest --app-secret=…");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use linnet_sdk::content::{self, Body, Content, Kind};
 
-/// `run stream number micros`, and then filling.
+/// `run stream number nanos`, and then filling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// Tells this run's messages from those of earlier ones.

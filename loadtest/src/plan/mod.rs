@@ -6,13 +6,17 @@ pub mod span;
 pub mod target;
 pub mod threshold;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 use crate::scenario::Scenario;
 use schedule::Load;
 use target::Target;
 use threshold::Threshold;
+
+/// No option means a larger number, nor a smaller one but 0: rates beyond these have no time between two messages, or no end of it.
+const NUMBERS: std::ops::RangeInclusive<f64> = 1e-6..=1e9;
 
 /// A whole run.
 ///
@@ -56,8 +60,15 @@ impl Plan {
     /// Reads a plan. Fails on an unknown key or a value out of range, with its place in the file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let plan: Self = toml::from_str(text)?;
-        plan.load.check().context("[load]")?;
+        plan.check()?;
         Ok(plan)
+    }
+
+    /// Fails on values that no run can be made of, and says which.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.load.check().context("[load]")?;
+        let scenario = Value::try_from(&self.scenario).context("a number is too large")?;
+        in_range(&scenario).with_context(|| format!("[scenario.{}]", self.scenario.name()))
     }
 
     /// Shares the work out: one plan for each process, which together do what this one says. Whoever has more of the users has more of the
@@ -75,6 +86,22 @@ impl Plan {
     }
 }
 
+/// Looks at every number of a table, under whatever name: scenarios compute with them, and none is to think of what is out of all reason.
+fn in_range(value: &Value) -> anyhow::Result<()> {
+    let number = match value {
+        Value::Table(table) => {
+            return table.iter().try_for_each(|(name, value)| in_range(value).with_context(|| name.clone()));
+        }
+        Value::Integer(number) => *number as f64,
+        Value::Float(number) => *number,
+        _ => return Ok(()),
+    };
+    if number != 0.0 && !NUMBERS.contains(&number) {
+        bail!("{number} is neither 0 nor between {} and {}", NUMBERS.start(), NUMBERS.end());
+    }
+    Ok(())
+}
+
 /// This process's part of a number of things.
 #[must_use]
 pub fn share(count: usize, index: usize, processes: usize) -> usize {
@@ -83,6 +110,10 @@ pub fn share(count: usize, index: usize, processes: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Subcommand as _;
+
     use super::*;
 
     #[test]
@@ -110,7 +141,7 @@ mod tests {
     #[test]
     fn every_plan_that_is_shipped_reads_and_names_enough_users() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
-        let mut scenarios = Vec::new();
+        let mut planned = BTreeSet::new();
         for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
@@ -119,9 +150,12 @@ mod tests {
             // The command at its top makes the users.
             let made = text.split_once("--count ").and_then(|(_, rest)| rest.split_whitespace().next()).unwrap();
             assert!(made.parse::<usize>().unwrap() >= plan.scenario.users(), "{}", path.display());
-            scenarios.push(plan.scenario.name());
+            planned.insert(plan.scenario.name().to_owned());
         }
-        assert!(scenarios.len() > 5, "{scenarios:?}");
+        let scenarios = Scenario::augment_subcommands(clap::Command::new("scenarios"));
+        let scenarios: BTreeSet<String> =
+            scenarios.get_subcommands().map(|scenario| scenario.get_name().to_owned()).collect();
+        assert_eq!(planned, scenarios, "each scenario has a plan");
     }
 
     #[test]
@@ -129,6 +163,27 @@ mod tests {
         let error =
             format!("{:#}", Plan::parse("[target]\ncredentials = \"x\"\n[scenario.peer]\npears = 1").unwrap_err());
         assert!(error.contains("pears"), "{error}");
+    }
+
+    #[test]
+    fn numbers_that_no_run_can_mean_are_named() {
+        let wrong = [
+            ("connect", "connect_rate = -1.0", "connect_rate"),
+            ("connect", "churn = nan", "churn"),
+            ("connect", "connect_rate = 1e-300", "connect_rate"),
+            ("group", "groups = 9_000_000_000_000_000_000", "groups"),
+            ("mixed", "shares = { direct = inf }", "direct"),
+            ("rest", "gateway_rate = -0.5", "gateway_rate"),
+            ("peer", "[load]\nrate = -1.0", "-1"),
+            ("peer", "[load]\nrate = 1e300", "[load]"),
+            ("peer", "[load]\nin_flight = 9_000_000_000_000_000_000", "under way"),
+            ("peer", "[load]\n[[load.stages]]\nduration = \"1s\"\nrate = nan", "NaN"),
+        ];
+        for (scenario, line, named) in wrong {
+            let text = format!("[target]\ncredentials = \"x\"\n[scenario.{scenario}]\n{line}");
+            let error = format!("{:#}", Plan::parse(&text).expect_err(line));
+            assert!(error.contains(named), "{error}");
+        }
     }
 
     #[test]

@@ -15,6 +15,12 @@ use tokio::sync::mpsc;
 use super::span::Span;
 use crate::run::context::GRACE;
 
+/// No generator sends more a second; what it could not send it would only count.
+const FASTEST: f64 = 1e8;
+
+/// Most messages under way per sender: each is a task that waits.
+const WIDEST: usize = 1_000_000;
+
 /// How much, and how long.
 #[derive(Debug, Clone, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields, default)]
@@ -97,8 +103,11 @@ impl Load {
             bail!("either a rate or stages, not both");
         }
         let rates = self.stages.iter().map(|stage| stage.rate).chain(self.rate);
-        if let Some(rate) = rates.into_iter().find(|rate| !rate.is_finite() || *rate < 0.0) {
-            bail!("{rate} is no rate");
+        if let Some(rate) = rates.into_iter().find(|rate| !(0.0..=FASTEST).contains(rate)) {
+            bail!("{rate} is no rate: from 0 to {FASTEST} a second");
+        }
+        if let Some(window) = self.in_flight.filter(|window| *window > WIDEST) {
+            bail!("{window} messages under way per sender are too many: at most {WIDEST}");
         }
         Ok(())
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-/// A stretch of time.
+/// Longer than anybody measures, and short enough to be added to any clock.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A stretch of time, a year at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub Duration);
@@ -24,11 +27,13 @@ impl std::str::FromStr for Span {
     /// A bare number means seconds.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("{text} is no duration: write 500ms, 10s or 1m 30s");
-        if let Ok(seconds) = text.parse::<f64>() {
-            return Duration::try_from_secs_f64(seconds).map(Self).map_err(|_| wrong());
-        }
-        let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
-        Duration::try_from(parsed).map(Self).map_err(|_| wrong())
+        let span = if let Ok(seconds) = text.parse::<f64>() {
+            Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?
+        } else {
+            let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
+            Duration::try_from(parsed).map_err(|_| wrong())?
+        };
+        if span > LONGEST { Err(format!("{text} is more than a year")) } else { Ok(Self(span)) }
     }
 }
 
@@ -48,7 +53,7 @@ impl From<Span> for String {
 
 impl std::fmt::Display for Span {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Longer than jiff can tell is longer than anybody measures.
+        // Longer than jiff can tell is not what anybody wrote.
         write!(out, "{:#}", SignedDuration::try_from(self.0).unwrap_or(SignedDuration::MAX))
     }
 }
@@ -64,7 +69,7 @@ mod tests {
             assert_eq!(span.0.as_millis(), millis, "{text}");
             assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
         }
-        for bad in ["soon", "-1", "-3s"] {
+        for bad in ["soon", "-1", "-3s", "nan", "1e18", "9000h"] {
             assert!(bad.parse::<Span>().unwrap_err().contains(bad));
         }
     }

@@ -1,5 +1,6 @@
 //! Where to connect, how, and as whom. Shared by every scenario.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,7 +73,7 @@ impl Default for Target {
 }
 
 /// How to connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
     /// Plain TCP.
     Tcp,
@@ -152,8 +153,9 @@ impl std::str::FromStr for Mix {
         for part in text.split(',') {
             let (name, share) = part.split_once('=').unwrap_or((part, "1"));
             let way = Way::parse(name.trim()).ok_or_else(|| format!("{name} is none of tcp, tls, quic, auto"))?;
-            let share = share.trim().parse().map_err(|_| format!("{share} is no share"))?;
-            ways.push((way, share));
+            let share: u16 =
+                share.trim().parse().map_err(|_| format!("{share} is no share: from 0 to {}", u16::MAX))?;
+            ways.push((way, usize::from(share)));
         }
         if ways.iter().all(|&(_, share)| share == 0) {
             return Err(format!("{text} has no share"));
@@ -196,6 +198,8 @@ pub(crate) struct Dialer {
     networks: Vec<Network>,
     limits: Limits,
     next: usize,
+    /// Clients of each way so far.
+    turns: HashMap<Way, usize>,
 }
 
 impl Target {
@@ -234,7 +238,7 @@ impl Target {
         if addresses.is_empty() {
             bail!("no address to connect to");
         }
-        Ok(Dialer { addresses, mix: self.transport.clone(), networks, limits, next: 0 })
+        Ok(Dialer { addresses, mix: self.transport.clone(), networks, limits, next: 0, turns: HashMap::new() })
     }
 }
 
@@ -259,9 +263,12 @@ impl Dialer {
             .filter(|(only, _)| only.is_none_or(|only| only == way))
             .map(|(_, address)| address)
             .collect();
+        // Not by the client's number: every second client is of the same way in a mix of two, and would have the same address.
+        let turn = self.turns.entry(way).or_default();
         // Without a fitting one the first is tried, and the failure says where.
         let address =
-            fitting.get(self.next % fitting.len().max(1)).map_or(&self.addresses[0].1, |address| *address).clone();
+            fitting.get(*turn % fitting.len().max(1)).map_or(&self.addresses[0].1, |address| *address).clone();
+        *turn += 1;
         self.next += 1;
         Options {
             transport: way.into(),
@@ -309,9 +316,23 @@ mod tests {
         assert_eq!(tls, 60);
         assert_eq!((mix.sockets(100), mix.sockets(0)), (70, 0));
         assert_eq!(mix.to_string().parse::<Mix>().unwrap(), mix);
+        assert_eq!("tcp=65535,tls=65535".parse::<Mix>().unwrap().sockets(100), 100);
         assert_eq!("quic".parse::<Mix>().unwrap().way(7), Way::Quic);
-        for bad in ["carrier-pigeon", "tcp=x", "tcp=0"] {
+        for bad in ["carrier-pigeon", "tcp=x", "tcp=0", "tcp=-1", "tcp=18446744073709551615,tls=1"] {
             assert!(bad.parse::<Mix>().is_err(), "{bad}");
         }
+    }
+    #[test]
+    fn each_way_takes_its_addresses_in_turn() {
+        let target = Target {
+            address: ["tcp:a:1", "tcp:b:1", "tls:c:1", "tls:d:1"].map(str::to_owned).into(),
+            transport: "tcp=1,tls=1".parse().unwrap(),
+            insecure: true,
+            ..Target::default()
+        };
+        let mut dialer = target.dialer(Limits::default(), None).unwrap();
+        let user = User { uid: "u".to_owned(), id: 1, token: "t".to_owned() };
+        let taken: Vec<String> = (0..6).map(|_| dialer.options(&user).address).collect();
+        assert_eq!(taken, ["a:1", "c:1", "b:1", "d:1", "a:1", "c:1"]);
     }
 }

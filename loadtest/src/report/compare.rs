@@ -15,7 +15,7 @@ const RATES: [(&str, &str); 3] = [
     ("received per second", count::RECEIVED),
     ("requests per second", count::REQUESTS),
 ];
-/// Costs: less is better. With what is counted of which the cost is a share.
+/// Costs: less is better. With what is counted of which the cost is a share. The last is no cost, and only told beside them.
 const COSTS: [(&str, Option<&str>); 6] = [
     ("server us per message", Some(count::ACKED)),
     ("server us per delivery", Some(count::RECEIVED)),

@@ -5,12 +5,11 @@ mod charts;
 mod points;
 mod tiles;
 
-use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::summary;
 use super::text::headline;
-use super::units::{bytes, figure, micros, whole};
+use super::units::{bytes, date, figure, micros, whole};
 use crate::measure::names::timing;
 use crate::outcome::Outcome;
 
@@ -54,11 +53,6 @@ pub fn page(outcome: &Outcome) -> String {
     page.into_string()
 }
 
-fn when(outcome: &Outcome) -> String {
-    let when = i64::try_from(outcome.started_at_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    when.map_or_else(String::new, |when| when.strftime("%Y-%m-%d %H:%M UTC").to_string())
-}
-
 fn head(outcome: &Outcome, title: &str) -> Markup {
     let (class, verdict) = match (outcome.passed, outcome.invalid.is_empty()) {
         (false, _) => ("bad", "Failed"),
@@ -70,7 +64,7 @@ fn head(outcome: &Outcome, title: &str) -> Markup {
         header {
             div {
                 h1 { (title) }
-                p { (when(outcome)) @if place.cores > 0 { " · " (place.cpu) ", " (place.cores) " cores" } @if let Some(commit) = &place.commit { " · commit " (commit) } }
+                p { (date(outcome.started_at_ms)) @if place.cores > 0 { " · " (place.cpu) ", " (place.cores) " cores" } @if let Some(commit) = &place.commit { " · commit " (commit) } }
             }
             span class={ "verdict " (class) } { (verdict) }
         }
@@ -144,18 +138,8 @@ fn books(outcome: &Outcome) -> Markup {
     if ledger.sent == 0 {
         return html! {};
     }
-    let entered = [
-        ("sent", ledger.sent),
-        ("acknowledged", ledger.acked),
-        ("received", ledger.received),
-        ("refused", ledger.refused),
-        ("outcome unknown", ledger.unknown),
-        ("read back from history", ledger.skipped),
-        ("missed, not stored by intention", ledger.missed),
-    ];
-    let shown = entered.into_iter().enumerate().filter(|(at, (_, count))| *at < 3 || *count > 0).map(|(_, pair)| pair);
-    let rows: Vec<Vec<String>> =
-        shown.chain(ledger.faults()).map(|(name, count)| vec![name.to_owned(), whole(count)]).collect();
+    let entries = ledger.entered().into_iter().chain(ledger.faults());
+    let rows: Vec<Vec<String>> = entries.map(|(name, count)| vec![name.to_owned(), whole(count)]).collect();
     table("The books", &["", ""], &rows)
 }
 

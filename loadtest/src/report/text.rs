@@ -2,9 +2,7 @@
 
 use std::fmt::{Result, Write};
 
-use jiff::Timestamp;
-
-use super::units::{bytes, clock, figure, number, whole};
+use super::units::{bytes, clock, date, figure, number, whole};
 use crate::measure::environment::Environment;
 use crate::measure::latency::Summary;
 use crate::measure::names::{count, timing};
@@ -58,9 +56,7 @@ pub fn headline(outcome: &Outcome) -> String {
 
 fn title(outcome: &Outcome, out: &mut impl Write) -> Result {
     let place = &outcome.environment;
-    let when = i64::try_from(outcome.started_at_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let when = when.map_or_else(String::new, |when| when.strftime("%Y-%m-%d %H:%M UTC").to_string());
-    writeln!(out, "{} · {when}", headline(outcome))?;
+    writeln!(out, "{} · {}", headline(outcome), date(outcome.started_at_ms))?;
     if place.cores > 0 {
         let commit = place.commit.as_ref().map_or_else(String::new, |commit| format!(", commit {commit}"));
         let Environment { cpu, cores, memory, kernel, .. } = place;
@@ -186,22 +182,11 @@ fn books(outcome: &Outcome, out: &mut impl Write) -> Result {
     if ledger.sent == 0 {
         return Ok(());
     }
-    let kept = [
-        ("sent", ledger.sent),
-        ("acked", ledger.acked),
-        ("received", ledger.received),
-        ("refused", ledger.refused),
-        ("unknown", ledger.unknown),
-        ("read back", ledger.skipped),
-        ("missed (not stored)", ledger.missed),
-    ];
-    let told = |pairs: &[(&str, u64)], always: usize| {
-        let shown = pairs.iter().enumerate().filter(|(at, (_, count))| *at < always || *count > 0);
-        shown.map(|(_, (name, count))| format!("{} {name}", whole(*count))).collect::<Vec<_>>().join(", ")
+    let told = |pairs: &[(&str, u64)]| {
+        pairs.iter().map(|(name, count)| format!("{} {name}", whole(*count))).collect::<Vec<_>>().join(", ")
     };
-    let faults = told(&ledger.faults(), 7);
     let balance = if ledger.kept() { "they balance" } else { "PROMISES BROKEN" };
-    list(out, "books", &[told(&kept, 3), faults, balance.to_owned()])
+    list(out, "books", &[told(&ledger.entered()), told(&ledger.faults()), balance.to_owned()])
 }
 
 fn thresholds(outcome: &Outcome) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use jiff::Timestamp;
+
 /// With thousands parted: `1,234,567`.
 #[must_use]
 pub fn whole(number: u64) -> String {
@@ -54,6 +56,13 @@ pub fn clock(seconds: f64) -> String {
         (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
         (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
+}
+
+/// A moment given in Unix milliseconds: `2026-11-21 21:17 UTC`. Nothing for one that no calendar has.
+#[must_use]
+pub fn date(unix_ms: u64) -> String {
+    let moment = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    moment.map_or_else(String::new, |moment| moment.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// Decimal units: `1.3 kB`, `240 MB`.
@@ -121,6 +130,7 @@ mod tests {
         );
         assert_eq!([0.0, 999.0, 1_300.0, 240e6].map(bytes), ["0 B", "999 B", "1.3 kB", "240 MB"]);
         assert_eq!([45.0, 65.0, 3_723.0].map(clock), ["45 s", "1:05", "1:02:03"]);
+        assert_eq!([0, 1_763_759_820_000, u64::MAX].map(date), ["1970-01-01 00:00 UTC", "2025-11-21 21:17 UTC", ""]);
         assert_eq!([950.0, 12_500.0, 3e6].map(short), ["950", "12.5k", "3M"]);
     }
 

@@ -117,7 +117,8 @@ async fn churn(context: &Arc<Context>, held: &[Arc<Held>], mut dialer: Dialer, p
     if a_second <= 0.0 {
         return std::future::pending().await;
     }
-    let mut due = tokio::time::interval(Duration::from_secs_f64(1.0 / a_second));
+    // A clock must not stand still.
+    let mut due = tokio::time::interval(Duration::from_secs_f64(1.0 / a_second).max(Duration::from_nanos(1)));
     for held in held.iter().cycle() {
         due.tick().await;
         let (context, held, options) = (Arc::clone(context), Arc::clone(held), dialer.options(&held.user));

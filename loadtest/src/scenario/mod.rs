@@ -121,7 +121,8 @@ impl Scenario {
     pub(crate) fn complete(&mut self, load: &mut Load) -> anyhow::Result<()> {
         match self {
             Self::Rest(rest) => rest.complete(),
-            Self::Storm(_) => storm::complete(load),
+            Self::Offline(_) => offline::check(load),
+            Self::Storm(storm) => storm::complete(storm, load),
             _ => Ok(()),
         }
     }

@@ -23,6 +23,7 @@ use crate::measure::ledger::{self, Stream};
 use crate::measure::names::{count, timing};
 use crate::plan;
 use crate::plan::credentials::User;
+use crate::plan::schedule::Load;
 use crate::plan::span::Span;
 use crate::run::context::{self, Context};
 use crate::run::message::Milestone;
@@ -95,12 +96,24 @@ impl Offline {
     }
 }
 
+/// How much is written, the options say; the load can only say how fast.
+pub(super) fn check(load: &Load) -> anyhow::Result<()> {
+    if !load.stages.is_empty() {
+        bail!("users who are away are written to at a rate, and not in stages");
+    }
+    if load.rate == Some(0.0) {
+        bail!("at a rate of 0, users who are away would be written to for ever");
+    }
+    Ok(())
+}
+
 /// A user who is away.
 #[derive(Debug)]
 struct Sleeper {
     /// With how far the device has got.
     options: Options,
-    book: Arc<ledger::Reader>,
+    /// Who writes to it. What they wrote is owed once it wakes up: a run that is ended before owes it nothing.
+    streams: Vec<Arc<Stream>>,
 }
 
 /// What a sender writes, and how much of it.
@@ -142,15 +155,14 @@ pub(super) async fn run(context: Arc<Context>, offline: Offline) -> anyhow::Resu
     let mut dialer = context.dialer(limits)?;
     let visits = sleepers.iter().map(|user| dialer.options(user)).collect();
     let options = visit(&context, visits, sleepers).await?;
-    let books = streams.iter().map(|streams| context.books.reader(streams));
-    let sleepers: Vec<Sleeper> =
-        options.into_iter().zip(books).map(|(options, book)| Sleeper { options, book }).collect();
+    let sleepers = options.into_iter().zip(streams).map(|(options, streams)| Sleeper { options, streams });
+    let sleepers: Vec<Sleeper> = sleepers.collect();
     context.reach(Milestone::Connected).await;
     write(&context, tasks).await?;
     context.reach(Milestone::Loaded).await;
 
     let before = dialer.received();
-    let owed: u64 = streams.iter().flatten().map(|stream| stream.acked()).sum();
+    let owed: u64 = sleepers.iter().flat_map(|sleeper| &sleeper.streams).map(|stream| stream.acked()).sum();
     wake(&context, &offline, sleepers).await?;
     context.meters.count(count::OWED).fetch_add(owed, Ordering::Relaxed);
     context.meters.count(count::WAKE_BYTES).fetch_add(dialer.received() - before, Ordering::Relaxed);
@@ -244,23 +256,24 @@ async fn wake(context: &Arc<Context>, offline: &Offline, sleepers: Vec<Sleeper>)
         if context.stopped() {
             break;
         }
-        tokio::spawn(wake_up(Arc::clone(context), sleeper, Arc::clone(&awake)));
+        let book = context.books.reader(&sleeper.streams);
+        tokio::spawn(wake_up(Arc::clone(context), sleeper.options, book, Arc::clone(&awake)));
     }
     let until = Instant::now() + offline.patience.0;
     while awake.load(Ordering::Relaxed) < count && Instant::now() < until && !context.stopped() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let missing = count.saturating_sub(awake.load(Ordering::Relaxed));
+    // Whoever ends the run early does not wait for those who are not awake.
+    let missing = if context.stopped() { 0 } else { count.saturating_sub(awake.load(Ordering::Relaxed)) };
     context.meters.count(count::NOT_BACK).fetch_add(missing as u64, Ordering::Relaxed);
     Ok(())
 }
 
 /// Logs one user in, takes the time until everything is there, and stays.
-async fn wake_up(context: Arc<Context>, sleeper: Sleeper, awake: Arc<AtomicUsize>) {
+async fn wake_up(context: Arc<Context>, options: Options, book: Arc<ledger::Reader>, awake: Arc<AtomicUsize>) {
     let begun = Instant::now();
     // A failure is counted there, and fails the run.
-    let Ok(client) = context.log_in(sleeper.options).await else { return };
-    let book = sleeper.book;
+    let Ok(client) = context.log_in(options).await else { return };
     let timed = Timed { delivery: timing::AWAY, ..Timed::default() };
     let reader = Reader::timed(&context, client.clone(), Arc::clone(&book), timed);
     let mut events = client.events();
@@ -283,5 +296,22 @@ async fn wake_up(context: Arc<Context>, sleeper: Sleeper, awake: Arc<AtomicUsize
     awake.fetch_add(1, Ordering::Relaxed);
     while let Some(event) = events.next().await {
         reader.handle(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+
+    #[test]
+    fn only_a_rate_says_how_fast_to_write() {
+        let checked = |load: &str| {
+            let text = format!("[target]\ncredentials = \"x\"\n[scenario.offline]\n[load]\n{load}");
+            check(&Plan::parse(&text).unwrap().load)
+        };
+        assert!(checked("").is_ok() && checked("rate = 5").is_ok());
+        assert!(checked("rate = 0").is_err());
+        assert!(checked("[[load.stages]]\nduration = \"1s\"\nrate = 5").is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use linnet_sdk::{Client, Options, Range, Result};
 use parking_lot::Mutex;
@@ -71,12 +71,20 @@ enum Deed {
 }
 
 impl Shares {
-    fn deeds(&self) -> ([Deed; 7], [f64; 7]) {
-        let Self { direct, group, receipts, typing, history, presence, reconnects } = *self;
-        (
-            [Deed::Direct, Deed::Group, Deed::Receipt, Deed::Typing, Deed::History, Deed::Presence, Deed::Reconnect],
-            [direct, group, receipts, typing, history, presence, reconnects],
-        )
+    /// What somebody does with so many friends and groups, and how often each. Fails for whoever has neither, or does nothing.
+    fn deeds(&self, friends: usize, groups: usize) -> anyhow::Result<([Deed; 7], WeightedIndex<f64>)> {
+        let Self { mut direct, mut group, receipts, typing, history, presence, reconnects } = *self;
+        match (friends, groups) {
+            (0, 0) => bail!("somebody has neither friends nor groups"),
+            // Who is in no group writes to friends instead, and the other way round.
+            (_, 0) => direct += std::mem::take(&mut group),
+            (0, _) => group += std::mem::take(&mut direct),
+            _ => {}
+        }
+        let deeds =
+            [Deed::Direct, Deed::Group, Deed::Receipt, Deed::Typing, Deed::History, Deed::Presence, Deed::Reconnect];
+        let shares = [direct, group, receipts, typing, history, presence, reconnects];
+        Ok((deeds, WeightedIndex::new(shares).context("the shares of what people do")?))
     }
 }
 
@@ -114,11 +122,7 @@ impl Person {
         options: Options,
         shares: &Shares,
     ) -> anyhow::Result<Self> {
-        let (deeds, mut weights) = shares.deeds();
-        if pens.len() == direct {
-            // Who is in no group writes to friends instead.
-            weights[0] += std::mem::take(&mut weights[1]);
-        }
+        let (deeds, weights) = shares.deeds(direct, pens.len() - direct)?;
         let seed = friends.iter().fold(context.run, |seed, friend| seed.wrapping_mul(31).wrapping_add(*friend));
         let meters = &context.meters;
         Ok(Self {
@@ -129,7 +133,7 @@ impl Person {
             friends,
             options,
             deeds,
-            weights: WeightedIndex::new(weights).context("the shares of what people do")?,
+            weights,
             dice: Mutex::new(StdRng::seed_from_u64(seed)),
             open: RwLock::new(()),
             calls: meters.count(count::CALLS),
@@ -221,5 +225,33 @@ impl Act for Person {
             Deed::Presence => self.ask(intended, client.presence(&self.friends)).await,
             Deed::Reconnect => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_writes_where_there_is_nobody() {
+        let shares = Shares::default();
+        let first_two = |friends, groups| {
+            let (_, weights) = shares.deeds(friends, groups).unwrap();
+            weights.weights().take(2).collect::<Vec<f64>>()
+        };
+        assert_eq!(first_two(3, 2), [40.0, 10.0]);
+        assert_eq!(first_two(3, 0), [50.0, 0.0]);
+        assert_eq!(first_two(0, 2), [0.0, 50.0]);
+        assert!(shares.deeds(0, 0).is_err());
+        let nothing = Shares {
+            direct: 0.0,
+            group: 0.0,
+            receipts: 0.0,
+            typing: 0.0,
+            history: 0.0,
+            presence: 0.0,
+            reconnects: 0.0,
+        };
+        assert!(nothing.deeds(1, 1).is_err() && Shares { direct: -1.0, ..nothing }.deeds(1, 1).is_err());
     }
 }

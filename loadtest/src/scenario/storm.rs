@@ -125,7 +125,10 @@ impl Storm {
 }
 
 /// Survivors write at a pace, as long as it takes.
-pub(super) fn complete(load: &mut Load) -> anyhow::Result<()> {
+pub(super) fn complete(storm: &Storm, load: &mut Load) -> anyhow::Result<()> {
+    if storm.kill.is_some() && storm.restart_command.is_some() {
+        bail!("a storm kills the gateway or has it restarted, and not both");
+    }
     if !load.stages.is_empty() {
         bail!("a storm takes a rate, and no stages");
     }
@@ -190,7 +193,8 @@ pub(super) async fn run(context: Arc<Context>, storm: Storm) -> anyhow::Result<(
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     over.store(true, Ordering::Relaxed);
-    let missing = clients.len().saturating_sub(tally.back.load(Ordering::Relaxed));
+    // Whoever ends the run early does not wait for those who are not back.
+    let missing = if context.stopped() { 0 } else { clients.len().saturating_sub(tally.back.load(Ordering::Relaxed)) };
     context.meters.count(count::NOT_BACK).fetch_add(missing as u64, Ordering::Relaxed);
     writing.await??;
     context.reach(Milestone::Loaded).await;

@@ -88,8 +88,14 @@ struct Screen(Terminal<CrosstermBackend<Stderr>>);
 impl Screen {
     fn open() -> std::io::Result<Self> {
         enable_raw_mode()?;
-        execute!(std::io::stderr(), EnterAlternateScreen)?;
-        Ok(Self(Terminal::new(CrosstermBackend::new(std::io::stderr()))?))
+        let screen = execute!(std::io::stderr(), EnterAlternateScreen)
+            .and_then(|()| Terminal::new(CrosstermBackend::new(std::io::stderr())));
+        if screen.is_err() {
+            // Whoever reads why must find a terminal that works.
+            let _ = execute!(std::io::stderr(), LeaveAlternateScreen);
+            let _ = disable_raw_mode();
+        }
+        screen.map(Self)
     }
 }
 

@@ -71,6 +71,8 @@ impl History {
     pub(super) fn new(plan: &Plan) -> Self {
         let planned = match &plan.scenario {
             Scenario::Connect(connect) => connect.hold.0,
+            // Until the storm; how long that takes is what is measured.
+            Scenario::Storm(storm) => storm.calm.0,
             _ => plan.load.length(),
         };
         let model = if plan.load.is_open() { ", open model" } else { "" };

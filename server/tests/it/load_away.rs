@@ -1,8 +1,11 @@
 //! The load tester's scenarios in which clients are away, against a real server: what they say, and what they find.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use linnet_loadtest::plan::Plan;
+use linnet_loadtest::run::coordinator::{self, Worker};
+use linnet_loadtest::show::Shows;
 
 use crate::harness::load::{run, target};
 use crate::harness::{Role, Site};
@@ -29,6 +32,22 @@ async fn who_was_away_gets_everything() {
     let outcome = run(Plan::parse(&plan).expect("a plan"), 1).await;
     assert!(outcome.passed, "{outcome:?}");
     assert_eq!(outcome.ledger.received, 20 * (30 + 40));
+    assert!(server.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_ended_before_anybody_wakes_up_owes_nothing() {
+    let site = Site::new();
+    let server = site.start(Role::Serve);
+    let plan = target(&site, &server, 6)
+        + "[scenario.offline]\nsleepers = 4\nsenders = 2\nmessages = 1000\ngroups = 0\n[load]\nrate = 20.0\n";
+    let plan = Plan::parse(&plan).expect("a plan");
+    let stop = tokio::time::sleep(Duration::from_secs(5));
+    let begun = Instant::now();
+    let outcome = coordinator::run(plan, vec![Worker::local()], &mut Shows::default(), stop).await.expect("a report");
+    assert!(outcome.stopped && outcome.ledger.acked > 0, "{outcome:?}");
+    assert!(outcome.ledger.kept() && outcome.counts["not back"] == 0, "{outcome:?}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "nobody waits for those who never woke up");
     assert!(server.terminate().success());
 }
 

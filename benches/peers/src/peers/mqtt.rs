@@ -7,10 +7,7 @@ use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, PubAck, Publish, Subscribe, SubscribeReasonCode};
 use rumqttc::mqttbytes::{Error, QoS};
 
-use crate::protocol::{Event, Protocol};
-
-/// Largest packet, bytes.
-const LARGEST: usize = 1 << 20;
+use crate::protocol::{Event, LARGEST, Protocol};
 
 /// One connection's side.
 #[derive(Debug)]
@@ -35,7 +32,7 @@ impl Mqtt {
 }
 
 fn put(packet: &Packet, out: &mut BytesMut) {
-    packet.write(out, LARGEST).expect("a packet of a few hundred bytes is within the limit");
+    packet.write(out, LARGEST).expect("payloads are half of the limit at most");
 }
 
 impl Protocol for Mqtt {

@@ -10,6 +10,9 @@ use crate::mqtt::Mqtt;
 use crate::nats::Nats;
 use crate::relay::Relay;
 
+/// Largest packet, bytes; a payload takes half of one at most.
+pub(crate) const LARGEST: usize = 1 << 20;
+
 /// What a server speaks, and what its ack means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {

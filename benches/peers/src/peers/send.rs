@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::Server;
 use crate::link::{Dialer, Link};
 use crate::outcome::{Outcome, Times, sample};
+use crate::protocol::LARGEST;
 use crate::topic::{GRACE, Sender, Topic, receive};
 
 /// Messages that may be under way per sender in the open model.
@@ -28,7 +29,7 @@ pub(crate) struct Send {
     /// Senders.
     #[arg(long, default_value_t = 100)]
     pairs: usize,
-    /// Receivers of each sender.
+    /// Receivers of each sender, 1 at least.
     #[arg(long, default_value_t = 1)]
     receivers: usize,
     /// Bytes of payload, 16 at least.
@@ -47,7 +48,23 @@ pub(crate) struct Send {
 
 type Receivers = Vec<(Link, Arc<Topic>)>;
 
+impl Send {
+    /// Fails on what no schedule can be made of.
+    fn check(&self) -> Result<()> {
+        ensure!(self.receivers > 0, "a message without a receiver is never complete");
+        ensure!(
+            self.rate.is_none_or(|rate| (1e-3..=1e8).contains(&rate)),
+            "--rate is from 0.001 to 100000000 a second"
+        );
+        ensure!(self.payload <= LARGEST / 2, "--payload is at most {} bytes", LARGEST / 2);
+        ensure!(self.in_flight <= OPEN_WINDOW * OPEN_WINDOW, "--in-flight is at most {}", OPEN_WINDOW * OPEN_WINDOW);
+        ensure!((0.0..=86_400.0).contains(&self.duration), "--duration is from 0 to 86400 seconds");
+        Ok(())
+    }
+}
+
 pub(crate) async fn run(server: &Server, send: Send) -> Result<Outcome> {
+    send.check()?;
     let (senders, receivers) = connect(server, &send).await?;
     let topics: Vec<Arc<Topic>> = senders.iter().map(|sender| Arc::clone(&sender.topic)).collect();
     let (end, over) = watch::channel(false);
@@ -150,8 +167,8 @@ fn pace(senders: &[mpsc::Sender<Instant>], rate: f64, start: Instant, length: Du
     // As linnet-loadtest does: or the thread sleeps 50 microseconds longer than asked. Where the system does not take the wish, the lag shows it.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
     let mut not_sent = 0;
-    for (number, sender) in (0u32..).zip(senders.iter().cycle()) {
-        let offset = Duration::from_secs_f64(f64::from(number) / rate);
+    for (number, sender) in (0u64..).zip(senders.iter().cycle()) {
+        let offset = Duration::from_secs_f64(number as f64 / rate);
         if offset >= length {
             break;
         }
@@ -164,4 +181,21 @@ fn pace(senders: &[mpsc::Sender<Instant>], rate: f64, start: Instant, length: Du
         }
     }
     not_sent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_schedule_can_be_made_of_is_refused() {
+        let send = Send { pairs: 1, receivers: 1, payload: 200, rate: Some(10.0), in_flight: 32, duration: 1.0 };
+        assert!(send.check().is_ok());
+        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(Send { rate: Some(rate), ..send }.check().is_err(), "{rate}");
+        }
+        assert!(Send { duration: -1.0, ..send }.check().is_err());
+        assert!(Send { payload: 1 << 20, ..send }.check().is_err());
+        assert!(Send { receivers: 0, ..send }.check().is_err());
+    }
 }

@@ -1,12 +1,12 @@
 //! One sender and those who hear it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bytes::Buf;
-use std::collections::HashMap;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::link::Link;

@@ -53,7 +53,7 @@ impl Access {
         if let Some(dialect) = rest.dialects.iter().find(needs_secret)
             && rest.app_secret.0.is_empty()
         {
-            bail!("{dialect} needs the app's secret: --app-file or --app-secret");
+            bail!("{dialect} needs the app's secret: --app-file, or LINNET_APP_SECRET");
         }
         let secret = &rest.app_secret.0;
         let md5: String = Md5::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect();

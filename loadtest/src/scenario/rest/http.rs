@@ -86,7 +86,8 @@ impl Connection {
             bail!("{} is not of the form http://host:port", self.url);
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
+        let connect = TcpStream::connect((host, uri.port_u16().unwrap_or(80)));
+        let stream = connect.await.with_context(|| format!("{} cannot be reached", self.url))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Its end shows in the next call.
