@@ -17,7 +17,7 @@ each=$(($(ulimit -Hn) - 1000))
 case "$transport" in
     # Bytes per connection at both ends: server, load tester, and the kernel's two sockets. Measured, and rounded up.
     tcp) bytes=20000 ports=1 ;;
-    tls) bytes=40000 ports=1 ;;
+    tls) bytes=35000 ports=1 ;;
     quic) bytes=75000 ports=0 each=1000000 ;;
     *) echo "TRANSPORT is none of tcp, tls, quic: $transport" >&2; exit 2 ;;
 esac
