@@ -10,17 +10,18 @@ mod prepared;
 mod sweep;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::entry::entry::Body;
 use proto::{Message, entry, store};
-use storage::{Clock, Store};
+use storage::{Clock, Millis, Store};
 
 use crate::access::{Access, Kept};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::events::Events;
-use crate::ids::{ConversationId, Epoch, MessageId, Seq};
+use crate::ids::{ConversationId, Epoch, MessageId, Seq, UserId};
 use crate::log::{Draft, Log};
 use crate::rules::Rules;
 
@@ -34,6 +35,8 @@ pub use sweep::Swept;
 
 /// Longest client_msg_id, in bytes.
 const CLIENT_MSG_ID_LIMIT: usize = 64;
+/// For how long it holds what was found about a message that waits for its turn: as long as copies of settings and rules do.
+const FOUND_HOLDS: Duration = Duration::from_secs(1);
 
 /// A message to send. The sender is the caller.
 #[derive(Debug, Clone)]
@@ -61,6 +64,16 @@ pub struct Sent {
     pub message_id: MessageId,
     /// Unix milliseconds.
     pub time: i64,
+}
+
+/// What was found when a message was looked at.
+struct Found {
+    sender: UserId,
+    /// What its content must be reviewed by.
+    rules: Option<Arc<store::Rules>>,
+    /// Of a message that is passed on: where to, and how far the log is there. In a box, since most messages are kept.
+    passing: Option<Box<(Kept, store::Head)>>,
+    at: Millis,
 }
 
 /// See the module.
@@ -97,7 +110,7 @@ impl Messages {
     /// `Invalid`; `NotFound(User|Group|Conversation)`; `Denied(Blocked|NotFriends|NotMember|Muted|Censored|Credential)`;
     /// `Reused` if another content was sent under this client_msg_id; `Full`, `Limited`, `Unavailable`.
     pub async fn submit(&self, caller: &Caller, message: Outgoing) -> Result<Submitted> {
-        self.submit_as(caller, message, None, None).await
+        self.submit_as(caller, message, None, None, std::future::ready(())).await
     }
 
     /// [`Self::submit`], behind the messages that were submitted in the same chain.
@@ -105,7 +118,22 @@ impl Messages {
     /// # Errors
     /// As [`Self::submit`], and `Limited` once the chain is broken.
     pub async fn submit_in(&self, caller: &Caller, message: Outgoing, chain: &Chain) -> Result<Submitted> {
-        let outcome = self.submit_as(caller, message, None, Some(chain)).await;
+        self.submit_in_turn(caller, message, chain, std::future::ready(())).await
+    }
+
+    /// [`Self::submit_in`] for one of several messages at once: the store is asked what it may do now, and it is counted and placed, or
+    /// refused, once `turn` is over. The turns of a sender's messages come one after the other: each when the message before has its answer.
+    ///
+    /// # Errors
+    /// As [`Self::submit_in`], and never before its turn, so that a refusal concerns only those behind it.
+    pub async fn submit_in_turn(
+        &self,
+        caller: &Caller,
+        message: Outgoing,
+        chain: &Chain,
+        turn: impl Future<Output = ()>,
+    ) -> Result<Submitted> {
+        let outcome = self.submit_as(caller, message, None, Some(chain), turn).await;
         outcome.inspect_err(|error| chain.note(error))
     }
 
@@ -120,24 +148,46 @@ impl Messages {
         message: Outgoing,
         given: Option<MessageId>,
         chain: Option<&Chain>,
+        turn: impl Future<Output = ()>,
     ) -> Result<Submitted> {
+        let mut found = self.look(caller, &message, chain).await;
+        turn.await;
+        if let Some(chain) = chain {
+            chain.check()?;
+        }
+        if found.as_ref().is_ok_and(|found| found.at.plus(FOUND_HOLDS) <= self.clock.now()) {
+            found = Box::pin(self.look(caller, &message, chain)).await;
+        }
+        let Found { sender, rules, passing, .. } = found?;
+        let Outgoing { conversation, client_msg_id, content, .. } = message;
+        let mut content = own_words(caller, content);
+        if let Some(rules) = rules {
+            content = Box::pin(self.rules.review(&rules, caller, sender, conversation, content)).await?;
+        }
+        if let Some(passing) = passing {
+            return Box::pin(self.pass_on(caller, sender.0, (conversation, client_msg_id, content), *passing)).await;
+        }
+        let draft = Draft { sender, client_msg_id, body: Body::Message(content), more: None };
+        self.log.append_as(caller.app_shared(), conversation, draft, given, chain).await
+    }
+
+    /// Looks whether a message may be sent. It reads and changes nothing, so that several messages may be looked at together.
+    async fn look(&self, caller: &Caller, message: &Outgoing, chain: Option<&Chain>) -> Result<Found> {
         if let Some(chain) = chain {
             // What it asks for may be long in coming, for each message that is refused anyway.
             chain.check()?;
         }
         self.check_content(&message.content)?;
         check_client_msg_id(&message.client_msg_id, 1)?;
-        let message = Outgoing { content: own_words(caller, message.content), ..message };
-        let known = self.log.is_started(caller.app(), message.conversation);
-        let (sender, kept) = self.access.author_where(caller, message.conversation, known).await?;
-        let content = self.rules.review(caller, sender, message.conversation, message.content).await?;
-        let message = Outgoing { content, ..message };
-        if message.online_only || kept == Kept::Nowhere {
-            return Box::pin(self.pass_on(caller, sender.0, message, kept)).await;
-        }
-        let Outgoing { conversation, client_msg_id, content, .. } = message;
-        let draft = Draft { sender, client_msg_id, body: Body::Message(content), more: None };
-        self.log.append_as(caller.app_shared(), conversation, draft, given, chain).await
+        let (app, conversation) = (caller.app(), message.conversation);
+        let known = self.log.is_started(app, conversation);
+        let (sender, kept) = self.access.author_where(caller, conversation, known).await?;
+        let rules = self.rules.binding(caller, sender, conversation).await?;
+        let passing = match message.online_only || kept == Kept::Nowhere {
+            true => Some(Box::new((kept, Box::pin(self.log.head(app, conversation)).await?.unwrap_or_default()))),
+            false => None,
+        };
+        Ok(Found { sender, rules, passing, at: self.clock.now() })
     }
 
     /// [`Self::submit`] and wait.
@@ -160,11 +210,16 @@ impl Messages {
     }
 
     /// Hands a message to whoever is connected, and to nobody else.
-    async fn pass_on(&self, caller: &Caller, sender: u64, message: Outgoing, kept: Kept) -> Result<Submitted> {
+    async fn pass_on(
+        &self,
+        caller: &Caller,
+        sender: u64,
+        (conversation, client_msg_id, content): (ConversationId, String, entry::Content),
+        (kept, head): (Kept, store::Head),
+    ) -> Result<Submitted> {
         let app = caller.app();
-        let head = self.log.head(app, message.conversation).await?.unwrap_or_default();
         let sent = Sent {
-            conversation: message.conversation,
+            conversation,
             epoch: Epoch(head.epoch),
             seq: Seq(0),
             message_id: self.log.message_id(app).await?,
@@ -175,11 +230,11 @@ impl Messages {
             message_id: sent.message_id.0,
             sender,
             time: sent.time,
-            client_msg_id: message.client_msg_id,
-            body: Some(Body::Message(message.content)),
+            client_msg_id,
+            body: Some(Body::Message(content)),
         };
         let appended = store::Appended {
-            conversation: Some(message.conversation.to_wire()),
+            conversation: Some(conversation.to_wire()),
             epoch: head.epoch,
             members_version: head.members_version,
             entry: Some(entry),

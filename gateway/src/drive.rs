@@ -2,7 +2,9 @@
 //!
 //! One loop for every transport. It is polled by hand rather than written with `async`, so that an idle connection is its fields
 //! and nothing more: bytes are read through a buffer of the thread, and only an unfinished frame is kept; what is written is
-//! shared with the session; what is under way lives in a box that exists only while something is.
+//! shared with the session; what is under way ([`Busy`]) lives in a box that exists only while something is.
+
+mod busy;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,15 +15,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
-use domain::messages::{Chain, Outgoing, Submitted};
 use domain::{Caller, Error};
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
 use proto::frame::Decoder;
 use proto::{Message, wire};
 use tracing::Instrument;
 
+use self::busy::Busy;
 use crate::call::{self, Authenticated, Context as CallContext};
 use crate::gateway::{Place, Shared};
 use crate::metrics;
@@ -63,29 +62,6 @@ pub(crate) struct Connection<W: Wire> {
     busy: Option<Box<Busy>>,
     _place: Place,
 }
-
-/// What is under way.
-#[derive(Default)]
-struct Busy {
-    /// Messages that wait for the one before to get its place in the order.
-    sends: VecDeque<(u32, Caller, Box<Outgoing>, Chain)>,
-    submitting: Option<BoxFuture<'static, Placed>>,
-    running: FuturesUnordered<Running>,
-}
-
-/// Something that is being done.
-enum Running {
-    /// A message waits to be durable. There are more of these than of anything else, so they do without a box.
-    Send {
-        key: u32,
-        since: Instant,
-        submitted: Submitted,
-    },
-    Other(BoxFuture<'static, Done>),
-}
-
-/// Which send has its place in the order, since when it was tried, and how to wait for the rest.
-type Placed = (u32, Instant, Result<Submitted, Error>);
 
 enum Done {
     /// With the token, to be looked at again.
@@ -185,7 +161,7 @@ impl<W: Wire> Connection<W> {
             Call::Confirm => self.confirm(),
             Call::Ask { key, request: Request::Send(message, chain) } => {
                 let Some(caller) = caller else { return };
-                self.busy().sends.push_back((key, caller.clone(), message, chain));
+                self.busy().send((key, caller.clone(), message, chain));
             }
             Call::Ask { key, request } => {
                 let Some(caller) = caller.cloned() else { return };
@@ -252,10 +228,10 @@ impl<W: Wire> Connection<W> {
     }
 
     fn run(&mut self, work: impl Future<Output = Done> + Send + 'static) {
-        self.busy().running.push(Running::Other(Box::pin(work)));
+        self.busy().run(Box::pin(work));
     }
 
-    /// Hands in what is done, and gives the next message its place once the one before has it.
+    /// Hands in what is done, and goes on with what is under way.
     fn collect_replies(&mut self, cx: &mut Context<'_>) -> Result<bool, Over> {
         let mut moved = false;
         while let Some(busy) = &mut self.busy {
@@ -422,64 +398,6 @@ impl<W: Wire> Connection<W> {
                 Poll::Pending => Ok(false),
             }
         })
-    }
-}
-
-impl Future for Running {
-    type Output = Done;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Done> {
-        match self.get_mut() {
-            Self::Send { key, since, submitted } => {
-                Pin::new(submitted).poll(cx).map(|outcome| Done::Sent(*since, Reply::Sent { key: *key, outcome }))
-            }
-            Self::Other(work) => work.as_mut().poll(cx),
-        }
-    }
-}
-
-impl Busy {
-    /// The next thing that is done; `None` when nothing is under way.
-    fn poll(&mut self, cx: &mut Context<'_>, shared: &Arc<Shared>) -> Poll<Option<Done>> {
-        while self.submit_next(shared) {
-            let Some(submitting) = &mut self.submitting else { break };
-            let Poll::Ready((key, since, outcome)) = submitting.as_mut().poll(cx) else { break };
-            self.submitting = None;
-            match outcome {
-                Ok(submitted) => self.running.push(Running::Send { key, since, submitted }),
-                Err(error) => return Poll::Ready(Some(Done::Replied(Reply::Sent { key, outcome: Err(error) }))),
-            }
-        }
-        match self.running.poll_next_unpin(cx) {
-            Poll::Ready(Some(done)) => Poll::Ready(Some(done)),
-            Poll::Ready(None) if self.submitting.is_none() => Poll::Ready(None),
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
-    }
-
-    /// Begins to submit the next message, unless one is being submitted. False if there is none.
-    fn submit_next(&mut self, shared: &Arc<Shared>) -> bool {
-        if self.submitting.is_none() {
-            let Some((key, caller, message, chain)) = self.sends.pop_front() else { return false };
-            let shared = Arc::clone(shared);
-            self.submitting = Some(Box::pin(async move {
-                keep_pace(&shared.hub, &caller).await;
-                let since = Instant::now();
-                (key, since, shared.domain.messages.submit_in(&caller, *message, &chain).await)
-            }));
-        }
-        true
-    }
-}
-
-/// Waits until the user may send again.
-///
-/// The connection's later messages wait behind, and once enough do, nothing more is read. Refusing some instead would let those
-/// that come after the pause overtake those that the client sends again.
-async fn keep_pace(hub: &crate::Hub, caller: &Caller) {
-    let user = (caller.app(), caller.user().unwrap_or_default());
-    while let Err(wait) = hub.take_send(Instant::now(), &user) {
-        tokio::time::sleep(wait).await;
     }
 }
 

@@ -96,16 +96,7 @@ impl Gateway {
     /// [`StartError`], and nothing is left listening.
     pub async fn start(domain: Domain, hub: Arc<Hub>, clock: Clock, certs: Option<Certs>) -> Result<Self, StartError> {
         let config = Arc::clone(&hub.config);
-        let shared = Arc::new(Shared {
-            addresses: Addresses::new(&config),
-            domain,
-            hub,
-            tasks: TaskTracker::new(),
-            stop_accepting: CancellationToken::new(),
-            handshakes: AtomicUsize::new(0),
-            clock,
-            open: AtomicUsize::new(0),
-        });
+        let shared = Arc::new(Shared::new(domain, hub, clock));
         let reset_key = certs.as_ref().map(Certs::reset_key).unwrap_or_default();
         let resolver = certs.map(|certs| Arc::new(Resolver::new(certs)));
         let mut addresses = LocalAddresses::default();
@@ -214,6 +205,19 @@ impl Drop for Gateway {
 }
 
 impl Shared {
+    pub(crate) fn new(domain: Domain, hub: Arc<Hub>, clock: Clock) -> Self {
+        Self {
+            addresses: Addresses::new(&hub.config),
+            domain,
+            hub,
+            tasks: TaskTracker::new(),
+            stop_accepting: CancellationToken::new(),
+            handshakes: AtomicUsize::new(0),
+            clock,
+            open: AtomicUsize::new(0),
+        }
+    }
+
     /// The time now.
     pub(crate) fn now(&self) -> Now {
         Now { at: Instant::now(), unix_ms: self.clock.now().0 }

@@ -18,11 +18,18 @@ type Place = (u8, Home, Bytes);
 pub(crate) struct Memory {
     rows: Mutex<BTreeMap<Place, (Bytes, Option<Millis>)>>,
     clock: Clock,
+    #[cfg(feature = "testing")]
+    pub(crate) hold: std::sync::OnceLock<crate::testing::hold::Hold>,
 }
 
 impl Memory {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { rows: Mutex::default(), clock }
+        Self {
+            rows: Mutex::default(),
+            clock,
+            #[cfg(feature = "testing")]
+            hold: std::sync::OnceLock::new(),
+        }
     }
 
     pub(crate) fn get_many(&self, addresses: &[Address]) -> Vec<Option<Bytes>> {

@@ -200,7 +200,13 @@ impl Store {
 
     pub(crate) async fn get_raw(&self, addresses: &[Address]) -> Result<Vec<Option<Bytes>>> {
         match &self.0 {
-            Engine::Memory(memory) => Ok(memory.get_many(addresses)),
+            Engine::Memory(memory) => {
+                #[cfg(feature = "testing")]
+                if let (Some(hold), Some(first)) = (memory.hold.get(), addresses.first()) {
+                    hold.pass(first.table).await?;
+                }
+                Ok(memory.get_many(addresses))
+            }
             #[cfg(feature = "rocksdb")]
             Engine::Rocks(rocks) => rocks.get_many(addresses).await,
             Engine::Remote(remote) => remote.get_many(addresses).await,

@@ -1,7 +1,8 @@
-//! A Redis Cluster of a test's own: real servers on loopback, in a temporary directory, gone when the test is.
+//! A Redis Cluster of a test's own: real servers on loopback, in a temporary directory, gone when the test is. And reads that can be held.
 //!
 //! Everything blocks: a test calls this between its steps, from a runtime of several threads or from none.
 
+pub(crate) mod hold;
 mod process;
 mod proxy;
 mod resp;

@@ -1,4 +1,6 @@
-//! Looking at a message before it is sent.
+//! Looking at a message before it is sent: first at who sends it, which may be done for many at once, then at the message itself, in its turn.
+
+use std::sync::Arc;
 
 use proto::entry::content::Kind;
 use proto::entry::{Content, Media};
@@ -13,26 +15,31 @@ use crate::metrics::CENSORED;
 use crate::webhooks::Question;
 
 impl Rules {
-    /// The content as it may be sent. Whether the sender may write there at all, others have looked at.
+    /// The rules that bind the sender, who may speak by them; `None` where there are none. Nothing is counted.
+    /// Whether the sender may write there at all, others have looked at.
     ///
     /// # Errors
-    /// `Denied(Muted|Censored)`, `Limited`, `Unavailable`.
-    pub(crate) async fn review(
+    /// `Denied(Muted)`, `Unavailable`.
+    pub(crate) async fn binding(
         &self,
         caller: &Caller,
         sender: UserId,
         conversation: ConversationId,
-        content: Content,
-    ) -> Result<Content> {
-        let Some(rules) = self.current(caller.app()).await? else { return Ok(content) };
+    ) -> Result<Option<Arc<store::Rules>>> {
+        let Some(rules) = self.current(caller.app()).await? else { return Ok(None) };
         if caller.is_privileged() {
-            return Ok(content);
+            return Ok(None);
         }
         // Most apps have no rules, and then a message under way should not be as large as this.
-        Box::pin(self.review_by(&rules, caller, sender, conversation, content)).await
+        Box::pin(self.must_not_be_silent(caller, sender, conversation, &rules)).await?;
+        Ok(Some(rules))
     }
 
-    async fn review_by(
+    /// The content as it may be sent by [`Self::binding`] rules. It counts: a sender's messages are reviewed in their order, one at a time.
+    ///
+    /// # Errors
+    /// `Denied(Censored)`, `Limited`, `Unavailable`.
+    pub(crate) async fn review(
         &self,
         rules: &store::Rules,
         caller: &Caller,
@@ -40,7 +47,6 @@ impl Rules {
         conversation: ConversationId,
         content: Content,
     ) -> Result<Content> {
-        self.must_not_be_silent(caller, sender, conversation, rules).await?;
         if let Some(limit) = pace::limit_of(rules) {
             self.paces.take(self.clock.now(), caller.app(), sender, limit)?;
         }

@@ -33,6 +33,7 @@ mod rules;
 mod stored;
 mod support;
 mod tokens;
+mod turns;
 mod unread;
 mod users;
 mod users_change;
