@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Linnet over a Redis Cluster beside Linnet over its embedded store, on one machine, in one run: what many machines cost.
 
-    benches/cluster.py [--quick] [--only send,pace,group,storm]
+    benches/cluster.py [--quick] [--only send,pipeline,pace,group,storm]
 
 It starts `linnet serve` over an empty folder, then scripts/cluster.sh (three masters with a replica each, three gateways), does
 the same to both with linnet-loadtest, and prints a table. Everything is on loopback, in a folder of its own that is removed.
@@ -158,14 +158,19 @@ def ms(outcome, timing, percentile):
     return outcome["timings"][timing][f"{percentile}_us"] / 1000
 
 
-def send(installation, rows):
-    outcome, batch = load(installation, installation.addresses, "peer", "--pairs", 1000, "--in-flight", 4, "--duration", SECONDS)
+def send(installation, rows, pairs=1000, in_flight=4):
+    options = ["--pairs", pairs, "--in-flight", in_flight, "--duration", SECONDS]
+    outcome, batch = load(installation, installation.addresses, "peer", *options)
     rate = outcome["counts"]["acked"] / outcome["seconds"]
-    rows["durable messages a second, 1000 pairs with 4 under way each"] = rate
+    rows[f"durable messages a second, {pairs:,} pairs with {in_flight} under way each"] = rate
     rows["— ack p50, ms"] = ms(outcome, "ack", "p50")
     rows["— ack p99, ms"] = ms(outcome, "ack", "p99")
     rows["— commits in a group"] = batch
     rows["— messages a second for each shard"] = rate / (MASTERS if installation.name == "cluster" else 1)
+
+
+def pipeline(installation, rows):
+    send(installation, rows, pairs=100, in_flight=16)
 
 
 def pace(installation, rows):
@@ -211,7 +216,7 @@ class Silent:
         return 0, 0
 
 
-MEASUREMENTS = {"send": send, "pace": pace, "group": group, "storm": storm}
+MEASUREMENTS = {"send": send, "pipeline": pipeline, "pace": pace, "group": group, "storm": storm}
 
 
 def measure(make, chosen):
