@@ -120,6 +120,10 @@ impl Context {
                 drop(permit);
                 anyhow::Ok((number, client))
             });
+            // As they come, so that a server that nobody can log in to is not tried for everybody in turn.
+            while let Some(login) = under_way.try_join_next() {
+                clients.push(login??);
+            }
             if self.stopped() {
                 break;
             }

@@ -91,3 +91,42 @@ async fn tell(outbox: &mpsc::Sender<FromWorker>, message: FromWorker) {
 async fn pong(outbox: &mpsc::Sender<FromWorker>) {
     tell(outbox, FromWorker::Pong { clock_us: wall::now_us() }).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::plan::credentials::User;
+
+    /// Whatever the number of users, a run that nobody answers ends with the first logins that fail.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_not_there_is_told_at_once() {
+        // Bound and closed: nobody listens there.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for scenario in ["[scenario.peer]\npairs = 1000", "[scenario.connect]\nconnections = 2000"] {
+            let plan = format!("[target]\naddress = [\"{address}\"]\ncredentials = \"none\"\n{scenario}");
+            let user = |id: u64| User { uid: format!("load{id}"), id, token: "token".to_owned() };
+            let assignment = Assignment {
+                plan: Plan::parse(&plan).unwrap(),
+                users: (1..=2000).map(user).collect(),
+                authorities: None,
+                begin_us: wall::now_us(),
+                run: 1,
+            };
+            let (orders, inbox) = mpsc::channel(QUEUE);
+            let (outbox, mut told) = mpsc::channel(QUEUE);
+            let begun = tokio::time::Instant::now();
+            tokio::spawn(work(inbox, outbox));
+            orders.send(ToWorker::Start(Box::new(assignment))).await.unwrap();
+            let reason = loop {
+                match told.recv().await.expect("a last message") {
+                    FromWorker::Failed(reason) => break reason,
+                    FromWorker::Done(_) | FromWorker::Reached { .. } => panic!("{scenario}: nobody was there"),
+                    _ => {}
+                }
+            };
+            assert!(reason.contains("refused"), "{reason}");
+            assert!(begun.elapsed() < Duration::from_secs(30), "{scenario}: {:?}", begun.elapsed());
+        }
+    }
+}

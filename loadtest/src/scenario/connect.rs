@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Args;
 use linnet_sdk::{Client, Limits};
 use serde::{Deserialize, Serialize};
@@ -64,11 +65,22 @@ pub(super) async fn run(context: Arc<Context>, connect: Connect) -> anyhow::Resu
     let start = Instant::now();
     let permits = Arc::new(Semaphore::new(connect.parallel.max(1)));
     let mut logins = JoinSet::new();
-    let mut held = Vec::with_capacity(context.users.len());
-    let mut hold = |(user, client): (User, Option<Client>)| {
-        let Some(client) = client else { return };
-        tokio::spawn(watch(Link::new(&context.meters), client.clone()));
-        held.push(Arc::new(Held { user, client: Mutex::new(client) }));
+    let (mut held, mut failed) = (Vec::with_capacity(context.users.len()), 0);
+    let mut hold = |(user, client): (User, linnet_sdk::Result<Client>)| {
+        match client {
+            Ok(client) => {
+                tokio::spawn(watch(Link::new(&context.meters), client.clone()));
+                held.push(Arc::new(Held { user, client: Mutex::new(client) }));
+            }
+            // Counted, and borne: unless it is that way for everybody.
+            Err(error) => {
+                failed += 1;
+                if held.is_empty() && failed >= connect.parallel {
+                    return Err(error).context("nobody can log in");
+                }
+            }
+        }
+        Ok(())
     };
     for (number, user) in context.users.iter().enumerate() {
         if connect.connect_rate > 0.0 {
@@ -80,18 +92,18 @@ pub(super) async fn run(context: Arc<Context>, connect: Connect) -> anyhow::Resu
         logins.spawn(async move {
             let client = shared.log_in(options).await;
             drop(permit);
-            (user, client.ok())
+            (user, client)
         });
         // As they come: a task that has ended is kept until somebody looks.
         while let Some(login) = logins.try_join_next() {
-            hold(login?);
+            hold(login?)?;
         }
         if context.stopped() {
             break;
         }
     }
     while let Some(login) = logins.join_next().await {
-        hold(login?);
+        hold(login?)?;
     }
     context.meters.figure("connects per second", held.len() as f64 / start.elapsed().as_secs_f64());
     context.reach(Milestone::Connected).await;
