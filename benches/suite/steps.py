@@ -16,7 +16,7 @@ from servers import DurableRelay, Floor, Hello, JetStream, JetStreamLazy, Linnet
 from servers import linnet as linnet_binary
 
 CONNECTIONS = 15_000
-LOAD_SECONDS = 5
+LOAD_SECONDS = 4
 LIMIT = 140  # seconds that a step may take before it is given up
 PAIRS = 50  # "batched": few connections with much under way
 SPREAD = 1_000  # "spread": many connections with one message under way
@@ -24,7 +24,7 @@ ROOM = 1_000
 GROWN = [1_000, 5_000, 10_000]  # connections, besides CONNECTIONS
 STORED = [10_000, 100_000, 1_000_000, 4_000_000, 7_000_000, 10_000_000]  # messages
 LARGE = (100_000, 10_000)  # members of a group, and how many of them are connected
-HELD = {"tcp": 500_000, "quic": 200_000}  # connections; what does not fit into memory is tried with less
+HELD = {"tcp": 300_000, "quic": 200_000}  # connections; what does not fit into memory is tried with less
 
 
 @dataclass

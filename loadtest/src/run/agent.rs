@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -29,6 +30,8 @@ use crate::measure::process;
 const STRANGER: usize = 4096;
 /// Callers at the same time, workers included.
 const CALLERS: usize = 512;
+/// How long a caller waits for another run to end.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// An agent's options.
 #[derive(Debug, Clone, Args)]
@@ -89,7 +92,7 @@ impl Agent {
                 Err(error) => {
                     // Out of files, or a caller that is gone already: neither ends the agent.
                     eprintln!("cannot take a call: {error}");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
@@ -130,13 +133,14 @@ impl Office {
         let greeting = Greeting { protocol: PROTOCOL, tool: TOOL.to_owned(), nonce: nonce.clone() };
         link::send(&mut write, &greeting).await?;
         let request: Request = link::receive(&mut read).await?.context("hung up")?;
-        let allowed = same_version(request.protocol, &request.tool).and_then(|()| {
+        let allowed = async {
+            same_version(request.protocol, &request.tool)?;
             if !self.secret.proved(Side::Coordinator, &nonce, &request.nonce, &request.proof) {
                 bail!("wrong secret");
             }
-            Place::take(self, request.run)
-        });
-        match allowed {
+            Place::wait_for(self, request.run).await
+        };
+        match allowed.await {
             Ok(place) => {
                 let proof = self.secret.prove(Side::Agent, &nonce, &request.nonce);
                 let sources = self.sources.clone();
@@ -158,6 +162,17 @@ impl Office {
 struct Place(Arc<Office>);
 
 impl Place {
+    /// A place, at once or, where another run is about to end, a little later: a run tells what came of it before its processes have gone.
+    async fn wait_for(office: &Arc<Office>, run: u64) -> anyhow::Result<Self> {
+        let until = tokio::time::Instant::now() + ENDING;
+        loop {
+            match Self::take(office, run) {
+                Err(_) if tokio::time::Instant::now() < until => tokio::time::sleep(ENDING / 100).await,
+                taken => return taken,
+            }
+        }
+    }
+
     fn take(office: &Arc<Office>, run: u64) -> anyhow::Result<Self> {
         let mut serving = office.serving.lock();
         match &mut *serving {
