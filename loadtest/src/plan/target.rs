@@ -322,6 +322,7 @@ mod tests {
             assert!(bad.parse::<Mix>().is_err(), "{bad}");
         }
     }
+
     #[test]
     fn each_way_takes_its_addresses_in_turn() {
         let target = Target {

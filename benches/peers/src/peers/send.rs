@@ -20,6 +20,8 @@ use crate::topic::{GRACE, Sender, Topic, receive};
 
 /// Messages that may be under way per sender in the open model.
 const OPEN_WINDOW: usize = 1000;
+/// Between the last connection and the first message.
+const BREATH: Duration = Duration::from_secs(1);
 /// A generator this late on its own schedule, at p99, measures itself.
 const LATE: Duration = Duration::from_millis(5);
 
@@ -72,6 +74,8 @@ pub(crate) async fn run(server: &Server, send: Send) -> Result<Outcome> {
     for (link, topic) in receivers {
         reading.spawn(receive(link, topic, over.clone()));
     }
+    // Or the first messages would be timed while a thousand readers begin to read. linnet-loadtest takes breath there, too.
+    tokio::time::sleep(BREATH).await;
     let before = sample(server.server_pid)?;
     let start = Instant::now();
     let (senders, not_sent) = write(senders, &send, start).await?;
