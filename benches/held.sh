@@ -38,11 +38,7 @@ work="$(mktemp -d)"
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 "$server" app create --id held --number 1 --data-dir "$work/0" >/dev/null
 "$server" user create --app held --count "$connections" --credentials "$work/users.tsv" --data-dir "$work/0" >/dev/null
-for ((number = 1; number < gateways; number++)); do
-    # Sorted files are never changed, so that all may share them; the others are each server's own.
-    cp -r --link "$work/0" "$work/$number"
-    find "$work/$number" -type f ! -name '*.sst' -exec sh -c 'cp "$1" "$1.own" && mv "$1.own" "$1"' _ {} \;
-done
+for ((number = 1; number < gateways; number++)); do cp -r "$work/0" "$work/$number"; done
 for ((number = 0; number < gateways; number++)); do
     "$server" gateway --data-dir "$work/$number" --tcp 127.0.0.1:0 --tls 127.0.0.1:0 --quic 127.0.0.1:0 \
         --set store.rocks.cache=16MiB --set store.rocks.write_buffer=16MiB --set "gateway.heartbeat=$heartbeat" \
