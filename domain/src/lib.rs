@@ -253,7 +253,7 @@ impl Domain {
     /// `Unavailable`.
     pub async fn check(&self) -> Result<()> {
         // Any row will do, and that there is none is an answer too.
-        self.store.get(&presence::BootKey { boot: BootId(0) }).await?;
+        self.store.get(&apps::AppIndexKey::Number(0)).await?;
         Ok(())
     }
 }

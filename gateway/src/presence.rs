@@ -14,7 +14,7 @@ use domain::{AppNumber, Audience, BootId, Clock, Deliver, Domain, Millis, UserId
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SetOnce};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Platform;
@@ -65,6 +65,8 @@ impl Lease {
 /// Sessions whose lease may be wrong. Holds each at most twice, so it is as bounded as the sessions are.
 #[derive(Debug, Default)]
 pub(crate) struct Reconciler {
+    /// The store knows of this gateway's run. Before that, its leases would count as a dead gateway's.
+    begun: SetOnce<()>,
     queue: Mutex<VecDeque<Arc<Slot>>>,
     ready: Notify,
 }
@@ -76,8 +78,16 @@ impl Reconciler {
         self.ready.notify_one();
     }
 
+    /// Waits until leases of this gateway count.
+    pub(crate) async fn has_begun(&self) {
+        self.begun.wait().await;
+    }
+
     /// Puts leases right until told to stop.
     pub(crate) async fn run(&self, domain: &Domain, hub: &Hub, stop: CancellationToken) {
+        if stop.run_until_cancelled(self.has_begun()).await.is_none() {
+            return;
+        }
         let mut running = FuturesUnordered::new();
         let mut under_way: Vec<Arc<Slot>> = Vec::new();
         loop {
@@ -108,11 +118,12 @@ impl Reconciler {
 pub(crate) async fn renew(domain: &Domain, hub: &Hub, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(hub.config.presence_renewal);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut began = false;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         match domain.presence.renew(hub.boot).await {
             Ok(went_on) => {
-                if began && !went_on {
+                // Fails where it was set before.
+                let begins = hub.presence.begun.set(()).is_ok();
+                if !begins && !went_on {
                     tracing::warn!(
                         "the presence lease had ended: sessions are opened again, but where others have taken their place"
                     );
@@ -121,9 +132,14 @@ pub(crate) async fn renew(domain: &Domain, hub: &Hub, stop: CancellationToken) {
                         hub.presence.touch(slot);
                     });
                 }
-                began = true;
             }
-            Err(error) => tracing::warn!(%error, "the presence lease could not be renewed"),
+            Err(error) => {
+                tracing::warn!(%error, "the presence lease could not be renewed");
+                if !hub.presence.begun.initialized() {
+                    // Logins wait for the first one.
+                    ticks.reset_after(RETRY.min(ticks.period()));
+                }
+            }
         }
     }
     if let Err(error) = domain.presence.end(hub.boot).await {

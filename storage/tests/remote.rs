@@ -119,7 +119,7 @@ async fn without_an_owner_calls_end_at_their_deadline() {
     let (read, commit) = tokio::join!(store.get(&key), commit);
     assert!(matches!(read, Err(Error::Unavailable(_))));
     assert!(matches!(commit, Err(Error::Unavailable(_))));
-    assert!((200..1_000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+    assert!((200..10_000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
 }
 
 /// An owner that takes requests and never answers.

@@ -125,6 +125,7 @@ impl Arrival {
     /// # Errors
     /// What the store says.
     pub(crate) async fn open(&mut self, domain: &Domain, slot: &Slot, identity: &Identity) -> Result<(), Error> {
+        self.hub.presence.has_begun().await;
         // Also where the outcome is unknown.
         self.opened = Some((domain.clone(), identity.caller.clone(), slot.id));
         domain.presence.open(&identity.caller, presence::opening(&self.hub, identity, false)).await?;

@@ -121,6 +121,11 @@ impl Client {
         }
     }
 
+    /// How many frames came before the last answer and were kept for [`Self::next`].
+    pub(crate) fn set_aside(&self) -> usize {
+        self.aside.len()
+    }
+
     /// The answer to the request with this id; what else comes is kept for [`Self::next`].
     pub(crate) async fn answer(&mut self, id: u64) -> Body {
         let mut others = VecDeque::new();

@@ -71,15 +71,15 @@ impl World {
     }
 
     /// Gateways that share a store, and hear each other over these buses; one on each.
-    pub(crate) async fn cluster(config: &Config, limits: &domain::Config, buses: Vec<Bus>) -> Vec<Self> {
+    pub(crate) async fn cluster(config: &Config, store: &Store, buses: Vec<Bus>) -> Vec<Self> {
         let clock = Clock::system();
-        let store = Store::memory(clock.clone());
         let mut gateways: Vec<Self> = Vec::new();
         for bus in buses {
             let hub = Hub::new(config.clone());
             let heard = bus.subscribe(100_000);
             let outlet = Outlet::Both(hub.clone(), bus);
-            let domain = Domain::open(store.clone(), clock.clone(), outlet, limits.clone()).await.unwrap();
+            let limits = domain::Config::default();
+            let domain = Domain::open(store.clone(), clock.clone(), outlet, limits).await.unwrap();
             let listening = Listening(tokio::spawn(pass_on(heard, domain.clone())));
             let server = match gateways.first() {
                 Some(first) => first.server.clone(),

@@ -184,7 +184,7 @@ async fn a_process_that_takes_leave_is_forgotten_at_once(cluster: &RedisCluster)
         assert_eq!(staying.next().await, Ok(number(n)));
     }
     // Nobody tried to reach it again and again, and its last trace is gone.
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert_eq!(listed(cluster, "leave:t:{61}"), Some(1));
 }
 
