@@ -11,6 +11,7 @@ mod chain;
 mod epochs;
 mod keys;
 mod lanes;
+mod positions;
 mod repeats;
 mod submitted;
 mod used;
@@ -185,6 +186,7 @@ impl Log {
             more: draft.more,
             retention: settings.retention_ms,
             entry,
+            is_id_given: given.is_some(),
             epoch: 0,
             members_version: 0,
             purposes,
@@ -262,8 +264,18 @@ impl Log {
         let mut after = before.unwrap_or_else(|| store::Head { epoch: new_epoch(), ..store::Head::default() });
         after.last_seq += 1;
         after.last_time = brought(&slot.entry).unwrap_or_else(|| self.clock.now().0).max(after.last_time + 1);
+        let last_id = after.last_message_id;
+        if slot.entry.message_id <= last_id
+            && !slot.is_id_given
+            && let Some(later) = self.counters.take(lane.app, Sequence::Messages)
+        {
+            // Who came by it first was placed later: ids that ascend need no row.
+            slot.entry.message_id = later;
+        }
         // Two processes may give the same seq at the same millisecond. Were their heads alike, an entry would follow the other's predecessor.
         after.last_message_id = slot.entry.message_id;
+        let message = MessageId(slot.entry.message_id);
+        let is_in_order = positions::extend_stretch(&mut after, last_id, message);
         let (seq, time) = (Seq(after.last_seq), Millis(after.last_time));
         let mut batch = Batch::new(lane.home.clone());
         let head_key = HeadKey { app: lane.app, conversation: lane.conversation };
@@ -280,9 +292,10 @@ impl Log {
         batch.put(&head_key, &after);
         put(&mut batch, &EntryKey { app: lane.app, conversation: lane.conversation, seq }, &slot.entry, expires);
         self.outbox.leave(slot.purposes, &mut batch, (lane.app, lane.conversation), (seq, time));
-        let message = MessageId(slot.entry.message_id);
-        let position = PositionKey { app: lane.app, conversation: lane.conversation, message };
-        put(&mut batch, &position, &store::Position { seq: seq.0 }, expires);
+        if !is_in_order {
+            let position = PositionKey { app: lane.app, conversation: lane.conversation, message };
+            put(&mut batch, &position, &store::Position { seq: seq.0 }, expires);
+        }
         if !slot.entry.client_msg_id.is_empty() {
             let key = lane.sent_key(slot);
             let sent = store::Sent { seq: seq.0, message_id: message.0, time: time.0, digest: slot.digest };

@@ -73,7 +73,7 @@ impl Key for SentKey<'_> {
     }
 }
 
-/// Where a message id is in the log.
+/// Where a message id is in the log, if it is outside of the stretch of ids in order.
 ///
 /// home: the conversation.  rest: message id as u64.  value: `store.Position`.
 #[derive(Debug, Clone, Copy)]

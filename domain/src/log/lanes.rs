@@ -280,6 +280,8 @@ pub(super) struct Slot {
     pub(super) retention: i64,
     /// With seq and time, once it has a place.
     pub(super) entry: entry::Entry,
+    /// Others know the message by its id, which has to stay.
+    pub(super) is_id_given: bool,
     pub(super) epoch: u64,
     pub(super) members_version: u64,
     /// What else is to happen because of it.

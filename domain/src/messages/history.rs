@@ -12,7 +12,7 @@ use crate::caller::{Caller, Subject};
 use crate::conversations::memberships;
 use crate::error::Result;
 use crate::ids::{ConversationId, MessageId, Seq};
-use crate::log::{EntryKey, PositionKey, SentKey};
+use crate::log::{EntryKey, SentKey};
 use crate::tables;
 
 /// Which entries to read.
@@ -128,8 +128,8 @@ impl Messages {
                 Some(self.access.view(app, caller.user()?, conversation).await?)
             }
         };
-        let found = self.store.get(&PositionKey { app, conversation, message }).await?;
-        Ok(found.map(|position| Seq(position.seq)).filter(|seq| view.is_none_or(|view| view.shows(*seq))))
+        let found = self.log.position(app, conversation, message).await?;
+        Ok(found.filter(|seq| view.is_none_or(|view| view.shows(*seq))))
     }
 
     /// Where a message is that the caller sent under this client_msg_id; `None` if there is none, or none that is still recognised.

@@ -16,6 +16,12 @@ const REWRITE_SECONDS: u64 = 24 * 60 * 60;
 /// Locks between the writer that replaces rows in memory and those who read them, for each family.
 const REPLACE_LOCKS: usize = 256;
 
+/// How the files of each level are compressed. The first two are rewritten soon.
+const COMPRESSION: [DBCompressionType; 7] = {
+    use DBCompressionType::{Lz4, None};
+    [None, None, Lz4, Lz4, Lz4, Lz4, Lz4]
+};
+
 /// Opens the database, with a column family for each table and for each that is on the disk already.
 pub(crate) fn open(config: &RocksConfig, tables: &[Table], clock: &Clock) -> Result<DB> {
     let unavailable = |error: std::io::Error| Error::Unavailable(format!("{}: {error}", config.directory.display()));
@@ -119,7 +125,7 @@ fn family(config: &RocksConfig, cache: &Cache, rows: Rows, clock: &Clock) -> Opt
     options.set_prefix_extractor(SliceTransform::create("linnet.home", layout::prefix, None));
     options.set_write_buffer_size((config.write_buffer.bytes() / 4).max(1 << 20));
     options.set_max_write_buffer_number(4);
-    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_compression_per_level(&COMPRESSION);
     // Every home is written all the time, so a compaction into the last level rewrites much of it; with half as many of them the last
     // level is compressed quickly rather than tightly, for the same reason.
     options.set_level_zero_file_num_compaction_trigger(8);
