@@ -66,18 +66,24 @@ impl Events {
     }
 
     /// Tells an event to its audience, wherever that is connected.
-    pub(crate) async fn tell(self: &Arc<Self>, app: AppNumber, body: Body) {
-        self.told.increment(1);
-        self.hand_over(app, &body).await;
-        // Where each process works, each does what its own messages leave.
-        if self.outbox.is_shared() || self.outlet.here().is_some() {
-            self.hint(app, &body);
-        }
-        if let Some(bus) = self.outlet.bus()
-            && let Some(topics) = topics::of(app, &body)
-        {
-            let event = store::Event { app: app.0, body: Some(body), origin: self.origin };
-            bus.publish(&topics, event.encode_to_vec().into());
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "its argument would be kept twice, in the task of every message on its way"
+    )]
+    pub(crate) fn tell(self: &Arc<Self>, app: AppNumber, body: Body) -> impl Future<Output = ()> + Send {
+        async move {
+            self.told.increment(1);
+            self.hand_over(app, &body).await;
+            // Where each process works, each does what its own messages leave.
+            if self.outbox.is_shared() || self.outlet.here().is_some() {
+                self.hint(app, &body);
+            }
+            if let Some(bus) = self.outlet.bus()
+                && let Some(topics) = topics::of(app, &body)
+            {
+                let event = store::Event { app: app.0, body: Some(body), origin: self.origin };
+                bus.publish(&topics, event.encode_to_vec().into());
+            }
         }
     }
 
@@ -157,7 +163,9 @@ impl Events {
             Some(ConversationId::Direct { low, high }) => Some(Audience::Users(vec![low, high])),
             Some(ConversationId::Notices(user)) => Some(Audience::Users(vec![user])),
             Some(ConversationId::Group(group)) if in_room => Some(Audience::Room(group)),
-            Some(ConversationId::Group(group)) => Some(Audience::Members(self.members(app, group, version).await?)),
+            Some(ConversationId::Group(group)) => {
+                Some(Audience::Members(Box::pin(self.members(app, group, version)).await?))
+            }
             None => None,
         })
     }

@@ -263,7 +263,8 @@ impl Log {
         let before = head.0;
         let mut after = before.unwrap_or_else(|| store::Head { epoch: new_epoch(), ..store::Head::default() });
         after.last_seq += 1;
-        after.last_time = brought(&slot.entry).unwrap_or_else(|| self.clock.now().0).max(after.last_time + 1);
+        let now = self.clock.now();
+        after.last_time = brought(&slot.entry).unwrap_or(now.0).max(after.last_time + 1);
         let last_id = after.last_message_id;
         if slot.entry.message_id <= last_id
             && !slot.is_id_given
@@ -299,7 +300,7 @@ impl Log {
         if !slot.entry.client_msg_id.is_empty() {
             let key = lane.sent_key(slot);
             let sent = store::Sent { seq: seq.0, message_id: message.0, time: time.0, digest: slot.digest };
-            batch.expect(&key, State::Absent).put_expiring(&key, &sent, self.clock.now().plus(self.dedupe_window));
+            batch.expect(&key, State::Absent).put_expiring(&key, &sent, now.plus(self.dedupe_window));
         }
         slot.commit = Some(self.store.commit(batch));
         lanes::Head(Some(after))

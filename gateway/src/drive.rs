@@ -25,7 +25,7 @@ use crate::call::{self, Authenticated, Context as CallContext};
 use crate::gateway::{Place, Shared};
 use crate::metrics;
 use crate::registry::{self, Hold};
-use crate::session::{Call, Event, Reply, Request, Status};
+use crate::session::{Call, Event, Now, Reply, Request, Status};
 use crate::wire::Wire;
 
 /// Bytes read at once.
@@ -233,22 +233,21 @@ impl<W: Wire> Connection<W> {
 
     /// Hands in what is done, and goes on with what is under way.
     fn collect_replies(&mut self, cx: &mut Context<'_>) -> Result<bool, Over> {
-        let mut moved = false;
+        let mut now = None;
         while let Some(busy) = &mut self.busy {
             match busy.poll(cx, &self.shared) {
                 Poll::Ready(Some(done)) => {
-                    moved = true;
-                    self.hand_in(done)?;
+                    let now = *now.get_or_insert_with(|| self.shared.now());
+                    self.hand_in(now, done)?;
                 }
                 Poll::Ready(None) => self.busy = None,
                 Poll::Pending => break,
             }
         }
-        Ok(moved)
+        Ok(now.is_some())
     }
 
-    fn hand_in(&mut self, done: Done) -> Result<(), Over> {
-        let now = self.shared.now();
+    fn hand_in(&mut self, now: Now, done: Done) -> Result<(), Over> {
         match done {
             Done::Authenticated(Ok((identity, arrival)), token) => {
                 metrics::login("new");
@@ -350,6 +349,7 @@ impl<W: Wire> Connection<W> {
 
     fn read(&mut self, cx: &mut Context<'_>, limit: usize) -> Result<bool, Over> {
         let mut moved = false;
+        let mut now = None;
         for _ in 0..BATCH {
             let next = self
                 .decoder
@@ -372,7 +372,7 @@ impl<W: Wire> Connection<W> {
             moved = true;
             self.shared.hub.metrics.frames_in.increment(1);
             self.shared.hub.metrics.bytes_in.increment(length as u64);
-            let now = self.shared.now();
+            let now = *now.get_or_insert_with(|| self.shared.now());
             let more = self.hold.with(|session| {
                 session.handle_frame(now, frame);
                 session.wants_frames()

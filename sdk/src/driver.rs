@@ -4,8 +4,9 @@
 //! ends that both have much to say never wait for each other. While events wait for the app, nothing is read.
 
 use std::collections::HashMap;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -138,7 +139,13 @@ impl Driver {
                         self.lose(&error.to_string());
                     }
                 }
-                command = self.commands.recv(), if self.session.has_room() => self.handle_command(command),
+                command = self.commands.recv(), if self.session.has_room() => {
+                    if !self.calls.is_empty() {
+                        // Where answers came together, those who waited for them may all be about to ask for more.
+                        let_others_run().await;
+                    }
+                    self.handle_command(command);
+                }
                 room = has_room(&self.events), if behind && app_listens => app_listens = room,
                 connected = connected(&mut self.connecting) => {
                     self.connecting = None;
@@ -313,6 +320,20 @@ async fn farewell(mut wire: Wire, mut out: BytesMut) -> std::io::Result<()> {
     }
     while wire::read(Some(&mut wire.reader), &mut Decoder::new(0)).await? > 0 {}
     Ok(())
+}
+
+/// Lets the tasks run that are ready on this thread.
+async fn let_others_run() {
+    let mut ran = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut ran, true) {
+            return Poll::Ready(());
+        }
+        // A task that wakes itself goes behind the others; `yield_now` would also wait until there are none.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Waits until the app has taken an event; false when nobody ever will.

@@ -331,3 +331,20 @@ impl std::fmt::Debug for Slot {
         out.debug_struct("Slot").field("seq", &self.entry.seq).field("attempts", &self.attempts).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    /// There is one for almost every message, in memory that is taken, filled and given back, and moved on the way.
+    #[tokio::test]
+    async fn the_task_of_a_lane_is_small() {
+        let world = World::new().await;
+        let log = world.domain.messages.log();
+        let lane = log.lanes.lane(world.server.app(), ConversationId::Notices(UserId(1)));
+        let driving = log.clone().drive(lane);
+        let size = size_of_val(&driving);
+        assert!(size <= 1_000, "{size} bytes");
+    }
+}

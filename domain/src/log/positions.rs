@@ -67,17 +67,16 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Caller, Domain};
     use crate::log::HeadKey;
     use crate::testing::{World, message};
+    use crate::{Caller, Domain};
 
     async fn head(world: &World, app: AppNumber, conversation: ConversationId) -> store::Head {
         world.store.get(&HeadKey { app, conversation }).await.unwrap().unwrap()
     }
 
     async fn rows(world: &World, app: AppNumber, conversation: ConversationId, ids: &[u64]) -> Vec<bool> {
-        let keys: Vec<_> =
-            ids.iter().map(|&id| PositionKey { app, conversation, message: MessageId(id) }).collect();
+        let keys: Vec<_> = ids.iter().map(|&id| PositionKey { app, conversation, message: MessageId(id) }).collect();
         world.store.get_many(&keys).await.unwrap().iter().map(Option::is_some).collect()
     }
 

@@ -86,6 +86,6 @@ impl Messages {
         }
         // The id is unique, so it is the client_msg_id too: whoever sends it twice sends one message.
         let outgoing = Outgoing { client_msg_id: message.to_string(), ..outgoing };
-        self.submit_as(caller, outgoing, Some(message), None, std::future::ready(())).await?.durable().await
+        self.submit_as(caller, Box::new(outgoing), Some(message), None, std::future::ready(())).await?.durable().await
     }
 }

@@ -60,7 +60,7 @@ async fn submit(world: &World, caller: &Caller, messages: &[(ConversationId, &st
         let message = outgoing(*to, name, name);
         async move {
             let turn = async { mine.await.unwrap() };
-            let submitted = world.domain.messages.submit_in_turn(caller, message, chain, turn).await;
+            let submitted = world.domain.messages.submit_in_turn(caller, Box::new(message), chain, turn).await;
             // Behind the last there is nobody.
             let _ = next.send(());
             submitted?.durable().await
@@ -171,7 +171,7 @@ async fn what_was_found_long_before_a_turn_is_looked_at_again() {
         let (give, turn) = oneshot::channel();
         let turn = async { turn.await.unwrap() };
         let message = outgoing(to, name, name);
-        let mut submitting = Box::pin(world.domain.messages.submit_in_turn(&alice, message, &chain, turn));
+        let mut submitting = Box::pin(world.domain.messages.submit_in_turn(&alice, Box::new(message), &chain, turn));
         assert!(poll!(&mut submitting).is_pending());
         world.domain.roster.block(&bob, alice.user().unwrap()).await.unwrap();
         world.pass(waits);

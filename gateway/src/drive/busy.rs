@@ -184,7 +184,7 @@ fn submit(
                 std::future::pending::<()>().await;
             }
         };
-        (key, since, shared.domain.messages.submit_in_turn(&caller, *message, &chain, turn).await)
+        (key, since, shared.domain.messages.submit_in_turn(&caller, message, &chain, turn).await)
     })
 }
 
