@@ -15,6 +15,9 @@ pub(crate) struct Mark {
     pub(crate) nanos: u64,
 }
 
+/// What texts are filled up with, a piece at a time.
+const FILLING: &str = "................................................................";
+
 impl Mark {
     /// Text of at least `length` bytes that carries the mark.
     pub(crate) fn text(self, length: usize) -> String {
@@ -23,7 +26,9 @@ impl Mark {
         let mut text = String::with_capacity(length.max(48));
         // Writing to a string cannot fail.
         let _ = write!(text, "{run} {stream} {number} {nanos} ");
-        text.extend(std::iter::repeat_n('.', length.saturating_sub(text.len())));
+        while text.len() < length {
+            text.push_str(&FILLING[..FILLING.len().min(length - text.len())]);
+        }
         text
     }
 

@@ -44,7 +44,8 @@ impl Committer {
             let started = Instant::now();
             let outcomes = self.apply(&group, &mut families);
             metrics::committed(outcomes.iter());
-            for (ticket, outcome) in group.drain(..).zip(outcomes) {
+            // The last first: whoever waits for several in their order wakes up once, with all of them answered.
+            for (ticket, outcome) in group.drain(..).zip(outcomes).rev() {
                 ticket.answer(outcome);
             }
             let queued = self.queue.release(commits, bytes);
