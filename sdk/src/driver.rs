@@ -398,4 +398,16 @@ mod tests {
         let size = std::mem::size_of_val(&task);
         assert!(size <= 4096, "{size} bytes");
     }
+
+    #[tokio::test]
+    async fn who_is_about_to_ask_does_so_first() {
+        let (order, mut came) = mpsc::channel(2);
+        let asks = order.clone();
+        tokio::spawn(async move {
+            let_others_run().await;
+            order.send("writes").await.unwrap();
+        });
+        tokio::spawn(async move { asks.send("asks").await.unwrap() });
+        assert_eq!((came.recv().await, came.recv().await), (Some("asks"), Some("writes")));
+    }
 }

@@ -175,7 +175,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Corrupt`].
     pub async fn scan<K: Key>(&self, scan: Scan<K>) -> Result<Vec<Row<K::Record>>> {
-        let rows = Box::pin(self.scan_raw(&scan.range)).await?;
+        let rows = self.scan_raw(&scan.range).await?;
         rows.into_iter().map(|(rest, value)| Ok(Row { rest, record: decode::<K>(value)? })).collect()
     }
 
