@@ -266,7 +266,10 @@ impl Log {
         let now = self.clock.now();
         after.last_time = brought(&slot.entry).unwrap_or(now.0).max(after.last_time + 1);
         let last_id = after.last_message_id;
-        if slot.entry.message_id <= last_id
+        // Among others ids do not ascend for long, and one of an older version would lose the stretch from the head.
+        let is_alone = !self.events.is_shared();
+        if is_alone
+            && slot.entry.message_id <= last_id
             && !slot.is_id_given
             && let Some(later) = self.counters.take(lane.app, Sequence::Messages)
         {
@@ -276,7 +279,7 @@ impl Log {
         // Two processes may give the same seq at the same millisecond. Were their heads alike, an entry would follow the other's predecessor.
         after.last_message_id = slot.entry.message_id;
         let message = MessageId(slot.entry.message_id);
-        let is_in_order = positions::extend_stretch(&mut after, last_id, message);
+        let is_in_order = is_alone && positions::extend_stretch(&mut after, last_id, message);
         let (seq, time) = (Seq(after.last_seq), Millis(after.last_time));
         let mut batch = Batch::new(lane.home.clone());
         let head_key = HeadKey { app: lane.app, conversation: lane.conversation };

@@ -2,7 +2,8 @@
 //!
 //! Ids mostly ascend with the seqs, as long as one process writes to a conversation, and then a search finds them. So the head remembers one
 //! stretch of the log whose ids ascend. Only an entry outside of it has a row that says where it is: one whose id came late, every entry after
-//! such a one, and what was written before there were stretches. A row for each entry would be a fourth of what the store has to do for it.
+//! such a one, what is written where other processes write too, and what was written before there were stretches. A row for each entry would
+//! be a fourth of what the store has to do for it.
 
 use proto::store;
 use storage::Scan;
@@ -132,6 +133,23 @@ mod tests {
         }
         for strange in [0, ids[0] - 1, ids[39] + 1, ids[79] + 500, u64::MAX] {
             assert_eq!(log.position(app, conversation, MessageId(strange)).await.unwrap(), None, "{strange}");
+        }
+    }
+
+    #[tokio::test]
+    async fn among_others_every_message_has_a_row_and_the_head_stays_as_it_was() {
+        let world = World::new().await;
+        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+        let (app, conversation) = (alice.app(), ConversationId::direct(alice.user().unwrap(), bob.user().unwrap()));
+        let mut ids = say(&world.domain, &alice, conversation, 3).await;
+        let among = world.among_others().await;
+        ids.extend(say(&among, &alice, conversation, 3).await);
+        assert_eq!(rows(&world, app, conversation, &ids).await, [false, false, false, true, true, true]);
+        let left = head(&world, app, conversation).await;
+        assert_eq!((left.stretch_begin, left.stretch_end), (1, 3));
+        for (place, id) in ids.iter().enumerate() {
+            let found = among.messages.log().position(app, conversation, MessageId(*id)).await.unwrap();
+            assert_eq!(found, Some(Seq(place as u64 + 1)));
         }
     }
 
