@@ -268,6 +268,8 @@ fn run_beside(shared: &Arc<Shared>, tasks: &TaskTracker, stop: &CancellationToke
     tasks.spawn(async move { reporting.hub.report_rooms(&reporting.domain, reported_until).await });
     let (telling, told_until) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move { telling.hub.resync_when_lost(told_until).await });
+    let (waking, woken_until) = (Arc::clone(shared), stop.clone());
+    tasks.spawn(async move { waking.hub.wake_crowds(woken_until).await });
     let (watching, watched_until) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move {
         presence::watch_runs(&watching.domain, &watching.hub, &watching.clock, watched_until).await;

@@ -3,6 +3,7 @@
 //! Lock order: a shard of `users`, `watchers` or `rooms` first, then a session; never the other way round, and never two sessions at once.
 //! The hub never calls the domain, so that the domain may deliver from anywhere.
 
+mod crowd;
 mod deliver;
 mod listening;
 mod resync;
@@ -29,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::presence::{Lease, Reconciler};
 use crate::session::{Event, Identity, Now, Reply, Session};
 use crate::ticket::Tickets;
+use crowd::Crowds;
 pub(crate) use listening::Arrival;
 use listening::Listening;
 use rooms::Rooms;
@@ -53,6 +55,7 @@ pub struct Hub {
     listening: Listening,
     /// Events were lost, and sessions have to be told so.
     lost: Notify,
+    crowds: Crowds,
     tickets: Tickets,
     hasher: RandomState,
     sessions: Box<[Mutex<Sessions>]>,
@@ -121,6 +124,7 @@ impl Hub {
             boot: BootId(rand::random_range(1..domain::ID_END)),
             listening: Listening::default(),
             lost: Notify::new(),
+            crowds: Crowds::default(),
             tickets: Tickets::new(),
             hasher: RandomState::default(),
             sessions: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -372,10 +376,15 @@ impl std::fmt::Debug for Hub {
 impl Slot {
     /// Hands an event to the session and wakes its connection.
     fn tell(&self, now: Instant, event: &Event<'_>) {
-        let mut inner = self.inner.lock();
-        if inner.session.handle_event(now, event) {
-            inner.wake();
+        if let Some(waker) = self.hand(now, event) {
+            waker.wake();
         }
+    }
+
+    /// Hands an event to the session; what wakes its connection, if that has something new to do.
+    fn hand(&self, now: Instant, event: &Event<'_>) -> Option<Waker> {
+        let mut inner = self.inner.lock();
+        inner.session.handle_event(now, event).then(|| inner.waker.take()).flatten()
     }
 
     /// Looks at the session, whoever holds it.

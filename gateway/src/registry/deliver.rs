@@ -55,23 +55,24 @@ impl Hub {
         let now = Instant::now();
         // Encoded for the first session that is found, and shared by all.
         let mut frame: Option<Bytes> = None;
+        let mut crowd = self.crowds.gather();
         match event {
             record::event::Body::Appended(appended) => self.for_each(app, audience, |slot| {
                 let frame = frame.get_or_insert_with(|| encode::push(appended)).clone();
                 self.metrics.pushes.increment(1);
-                slot.tell(now, &Event::Appended { appended, frame });
+                crowd.tell(now, slot, &Event::Appended { appended, frame });
             }),
             record::event::Body::ReadMoved(moved) => self.for_each(app, audience, |slot| {
                 let frame = frame.get_or_insert_with(|| encode::receipt(moved)).clone();
-                slot.tell(now, &Event::ReadMoved { moved, frame });
+                crowd.tell(now, slot, &Event::ReadMoved { moved, frame });
             }),
             record::event::Body::Typed(typed) => self.for_each(app, audience, |slot| {
                 let frame = frame.get_or_insert_with(|| encode::typing(typed)).clone();
-                slot.tell(now, &Event::Typed { user: UserId(typed.user), frame });
+                crowd.tell(now, slot, &Event::Typed { user: UserId(typed.user), frame });
             }),
             record::event::Body::PresenceMoved(moved) => self.for_each(app, audience, |slot| {
                 let frame = frame.get_or_insert_with(|| encode::presence(moved)).clone();
-                slot.tell(now, &Event::PresenceMoved { frame });
+                crowd.tell(now, slot, &Event::PresenceMoved { frame });
             }),
             record::event::Body::RoomMoved(moved) => {
                 self.move_in_rooms(app, audience, moved);
