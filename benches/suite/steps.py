@@ -235,7 +235,7 @@ def large(work):
 def storm(work):
     """Everybody is cut at once and comes back."""
     with Linnet(work) as server:
-        return beside(server, server.loadtest("storm", "--connections", CONNECTIONS, "--survivors", 0, "--calm", "3s"), CONNECTIONS)
+        return beside(server, server.loadtest("storm", "--connections", CONNECTIONS, "--survivors", 0, "--calm", "3s", "--source", "127.0.0.2-9"), CONNECTIONS)
 
 
 def await_connections(server, count):
@@ -305,7 +305,8 @@ def suite():
     # 1:1, best effort.
     arguments = closed(SPREAD, 1)
     steps.append(peer("floors,effort", "effort", 8, Relay, *for_peers(arguments), qos=0))
-    steps.append(linnet("effort", "effort", 10, "peer", *for_linnet(arguments), "--online-only"))
+    steps.append(linnet("effort", "effort", 10, "peer", *for_linnet(arguments), "--forget"))
+    steps.append(linnet("effort", "effortacked", 10, "peer", *for_linnet(arguments), "--online-only"))
     for kind in (Nats, Mosquitto, Rumqttd):
         steps.append(peer("effort", "effort", 9, kind, *for_peers(arguments), qos=0))
     # One to many.

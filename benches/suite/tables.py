@@ -103,7 +103,8 @@ TABLES = [
         "effort",
         [
             (f"{RELAY}, {Relay.ack}", "effort-relay"),
-            (f"{LINNET}, online only", "effort-linnet"),
+            (f"{LINNET}, best effort", "effort-linnet"),
+            (f"{LINNET}, online only, acknowledged", "effortacked-linnet"),
             ("NATS core", "effort-nats"),
             ("Mosquitto, QoS 0", "effort-mosquitto"),
             ("rumqttd, QoS 0", "effort-rumqttd"),

@@ -19,12 +19,15 @@ use crate::wire::tls;
 
 /// How long to wait when the process may open no more sockets.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+/// Connections that are taken before others get their turn.
+const TOGETHER: usize = 8;
 /// When a client that connects too often should come back.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Takes plain TCP connections until the gateway stops.
 pub(crate) async fn tcp(shared: Arc<Shared>, listener: TcpListener) {
-    while let Some((stream, since)) = next(&shared, &listener).await {
+    let mut taken = 0;
+    while let Some((stream, since)) = next(&shared, &listener, &mut taken).await {
         let Some(place) = enter_tcp(&shared, &stream, since) else {
             refuse(&stream);
             continue;
@@ -36,7 +39,8 @@ pub(crate) async fn tcp(shared: Arc<Shared>, listener: TcpListener) {
 
 /// Takes TLS connections until the gateway stops.
 pub(crate) async fn tls(shared: Arc<Shared>, listener: TcpListener, config: Arc<ServerConfig>) {
-    while let Some((stream, since)) = next(&shared, &listener).await {
+    let mut taken = 0;
+    while let Some((stream, since)) = next(&shared, &listener, &mut taken).await {
         // A handshake costs more than a refusal is worth: such a connection is dropped.
         let Some(place) = enter_tcp(&shared, &stream, since) else { continue };
         let Some(handshake) = Handshake::begin(&shared) else { continue };
@@ -108,8 +112,14 @@ async fn shake_hands(incoming: quinn::Incoming) -> Result<Quic, quinn::Connectio
     Ok(Quic::new(connection, send, receive))
 }
 
-/// The next connection; `None` when the gateway stops.
-async fn next(shared: &Shared, listener: &TcpListener) -> Option<(TcpStream, Instant)> {
+/// The next connection; `None` when the gateway stops. `taken` counts them.
+///
+/// After a few, those who are connected already get their turn: a wave of arrivals waits in the listener's queue, and not everybody for it.
+async fn next(shared: &Shared, listener: &TcpListener, taken: &mut usize) -> Option<(TcpStream, Instant)> {
+    *taken += 1;
+    if taken.is_multiple_of(TOGETHER) {
+        tokio::task::yield_now().await;
+    }
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

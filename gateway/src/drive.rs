@@ -59,6 +59,8 @@ pub(crate) struct Connection<W: Wire> {
     unflushed: bool,
     /// The session knows that the client does not take what is sent.
     stalled: bool,
+    /// It is over, and ends when it has its turn.
+    leaving: bool,
     busy: Option<Box<Busy>>,
     _place: Place,
 }
@@ -90,6 +92,7 @@ impl<W: Wire> Connection<W> {
             room: WRITE,
             unflushed: false,
             stalled: false,
+            leaving: false,
             busy: None,
             _place: place,
         }
@@ -406,11 +409,19 @@ impl<W: Wire> Future for Connection<W> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        if this.leaving {
+            return Poll::Ready(());
+        }
         for _ in 0..ROUNDS {
             match this.turn(cx) {
                 Ok(true) => {}
                 Ok(false) => return Poll::Pending,
-                Err(Over) => return Poll::Ready(()),
+                Err(Over) => {
+                    // Closing costs more than finding out. Where all are cut at once, whoever stays must not wait for all of it.
+                    this.leaving = true;
+                    this.shared.hub.leaving.wait(cx.waker().clone());
+                    return Poll::Pending;
+                }
             }
         }
         cx.waker().wake_by_ref();

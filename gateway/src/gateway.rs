@@ -250,18 +250,13 @@ impl Drop for Place {
 /// Starts what runs beside connections: deadlines, leases, the numbers of chat rooms.
 fn run_beside(shared: &Arc<Shared>, tasks: &TaskTracker, stop: &CancellationToken) {
     let (sweeping, swept_until) = (Arc::clone(shared), stop.clone());
+    tasks.spawn(async move { sweeping.hub.sweep(tick(&sweeping.hub.config), swept_until).await });
+    let (forgetting, forgotten_until) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move {
-        let mut ticks = tokio::time::interval(tick(&sweeping.hub.config));
+        let mut ticks = tokio::time::interval(tick(&forgetting.hub.config));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {
-                    let now = Instant::now();
-                    sweeping.hub.sweep(now);
-                    sweeping.addresses.sweep(now);
-                }
-                () = swept_until.cancelled() => return,
-            }
+        while forgotten_until.run_until_cancelled(ticks.tick()).await.is_some() {
+            forgetting.addresses.sweep(Instant::now());
         }
     });
     let (reporting, reported_until) = (Arc::clone(shared), stop.clone());

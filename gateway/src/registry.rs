@@ -8,6 +8,7 @@ mod deliver;
 mod listening;
 mod resync;
 mod rooms;
+mod sweep;
 mod wants;
 
 use std::collections::HashMap;
@@ -55,7 +56,10 @@ pub struct Hub {
     listening: Listening,
     /// Events were lost, and sessions have to be told so.
     lost: Notify,
+    /// Connections that have something to write.
     crowds: Crowds,
+    /// Connections that are over.
+    pub(crate) leaving: Crowds,
     tickets: Tickets,
     hasher: RandomState,
     sessions: Box<[Mutex<Sessions>]>,
@@ -125,6 +129,7 @@ impl Hub {
             listening: Listening::default(),
             lost: Notify::new(),
             crowds: Crowds::default(),
+            leaving: Crowds::default(),
             tickets: Tickets::new(),
             hasher: RandomState::default(),
             sessions: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -252,30 +257,6 @@ impl Hub {
             ..(*self.config).clone()
         };
         self.live.store(Arc::new(limits));
-    }
-
-    /// Gives every session its time, and forgets those whose time is over.
-    pub(crate) fn sweep(&self, now: Instant) {
-        let mut parked = 0usize;
-        for shard in &self.sessions {
-            let mut over = Vec::new();
-            for slot in shard.lock().values() {
-                let mut inner = slot.inner.lock();
-                if inner.session.poll_timeout().is_some_and(|due| due <= now) {
-                    inner.session.handle_timeout(now);
-                    inner.wake();
-                }
-                parked += usize::from(inner.session.is_parked());
-                if inner.session.is_ended() {
-                    over.push(Arc::clone(slot));
-                }
-            }
-            for slot in over {
-                self.forget(&slot);
-            }
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-        self.metrics.parked.set(parked as f64);
     }
 
     /// Tells every session that the gateway stops, each with a delay of its own before it should come back.

@@ -3,9 +3,10 @@
 //! A message to ten thousand sessions makes ten thousand tasks ready to run. The runtime runs tasks in the order in which they became ready,
 //! so that a message between two others would wait until all of these have written theirs. Of a crowd, only the first few are woken at once;
 //! the rest follow a few at a time, each time behind whatever else became ready meanwhile. What they are told is in their sessions at once, in
-//! its order: only the writing waits.
+//! its order: only the writing waits. Connections that are over stand in line in the same way, to be closed.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -18,35 +19,61 @@ use super::{Event, Hub, Slot};
 /// Connections that are woken together: some hundred microseconds of work.
 const TOGETHER: usize = 32;
 
-/// Connections that have something to write, and will be woken soon.
+/// Connections that will be woken soon.
 #[derive(Debug, Default)]
-pub(super) struct Crowds {
+pub(crate) struct Crowds {
     waiting: Mutex<VecDeque<Waker>>,
     more: Notify,
+    /// Nobody stands in line any more.
+    over: AtomicBool,
 }
 
 /// Those who are told of one event.
 pub(super) struct Crowd<'a> {
     crowds: &'a Crowds,
     woken: usize,
-    later: Vec<Waker>,
+    later: VecDeque<Waker>,
 }
 
 impl Crowds {
     pub(super) fn gather(&self) -> Crowd<'_> {
-        Crowd { crowds: self, woken: 0, later: Vec::new() }
+        Crowd { crowds: self, woken: 0, later: VecDeque::new() }
     }
 
-    /// Wakes a few. Whether there were any.
-    fn wake_some(&self) -> bool {
-        let some: Vec<Waker> = {
+    /// Has somebody woken in turn, behind those who wait already.
+    pub(crate) fn wait(&self, waker: Waker) {
+        self.line_up(VecDeque::from([waker]));
+    }
+
+    fn line_up(&self, mut wakers: VecDeque<Waker>) {
+        {
             let mut waiting = self.waiting.lock();
-            let count = waiting.len().min(TOGETHER);
-            waiting.drain(..count).collect()
-        };
-        let any = !some.is_empty();
-        some.into_iter().for_each(Waker::wake);
-        any
+            if waiting.is_empty() {
+                *waiting = wakers;
+            } else {
+                waiting.append(&mut wakers);
+            }
+        }
+        if self.over.load(Ordering::SeqCst) {
+            self.wake_all();
+        } else {
+            self.more.notify_one();
+        }
+    }
+
+    fn wake_all(&self) {
+        while self.wake_some() {}
+    }
+
+    /// Wakes a few. Whether more wait.
+    fn wake_some(&self) -> bool {
+        let next = || self.waiting.lock().pop_front();
+        std::iter::from_fn(next).take(TOGETHER).for_each(Waker::wake);
+        let mut waiting = self.waiting.lock();
+        if waiting.is_empty() {
+            *waiting = VecDeque::new();
+        }
+        !waiting.is_empty()
     }
 
     async fn wake_until(&self, stop: CancellationToken) {
@@ -55,7 +82,8 @@ impl Crowds {
                 tokio::task::yield_now().await;
             }
         }
-        while self.wake_some() {}
+        self.over.store(true, Ordering::SeqCst);
+        self.wake_all();
     }
 }
 
@@ -72,7 +100,7 @@ impl Crowd<'_> {
             self.woken += 1;
             waker.wake();
         } else {
-            self.later.push(waker);
+            self.later.push_back(waker);
         }
     }
 }
@@ -80,8 +108,7 @@ impl Crowd<'_> {
 impl Drop for Crowd<'_> {
     fn drop(&mut self) {
         if !self.later.is_empty() {
-            self.crowds.waiting.lock().extend(self.later.drain(..));
-            self.crowds.more.notify_one();
+            self.crowds.line_up(std::mem::take(&mut self.later));
         }
     }
 }
@@ -89,40 +116,41 @@ impl Drop for Crowd<'_> {
 impl Hub {
     /// Wakes those who wait in crowds, until told to stop; then, all that are left.
     pub(crate) async fn wake_crowds(&self, stop: CancellationToken) {
-        self.crowds.wake_until(stop).await;
+        tokio::join!(self.crowds.wake_until(stop.clone()), self.leaving.wake_until(stop));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Poll;
 
-    use futures_util::task::AtomicWaker;
     use tokio::sync::oneshot;
 
     use super::*;
 
     const MANY: usize = 1_000;
 
-    /// Tasks that count when they are woken, and what wakes them.
-    fn members(ran: &Arc<AtomicUsize>) -> Vec<Arc<AtomicWaker>> {
-        let member = |_| {
-            let (waker, ran) = (Arc::new(AtomicWaker::new()), Arc::clone(ran));
-            let own = Arc::clone(&waker);
-            let mut polls = 0;
+    /// What wakes as many tasks as wait for it, each of which then counts itself.
+    async fn crowd(ran: &Arc<AtomicUsize>) -> Vec<Waker> {
+        let wakers = Arc::new(Mutex::new(Vec::new()));
+        for _ in 0..MANY {
+            let (wakers, ran) = (Arc::clone(&wakers), Arc::clone(ran));
+            let mut begun = false;
             tokio::spawn(std::future::poll_fn(move |cx| {
-                own.register(cx.waker());
-                polls += 1;
-                if polls == 1 {
-                    return std::task::Poll::Pending;
+                if !std::mem::replace(&mut begun, true) {
+                    wakers.lock().push(cx.waker().clone());
+                    return Poll::Pending;
                 }
                 ran.fetch_add(1, Ordering::Relaxed);
-                std::task::Poll::Ready(())
+                Poll::Ready(())
             }));
-            waker
-        };
-        (0..MANY).map(member).collect()
+        }
+        while wakers.lock().len() < MANY {
+            tokio::task::yield_now().await;
+        }
+        std::mem::take(&mut *wakers.lock())
     }
 
     #[tokio::test]
@@ -131,18 +159,16 @@ mod tests {
         let waking = Arc::clone(&crowds);
         let until = stop.clone();
         let pacer = tokio::spawn(async move { waking.wake_until(until).await });
-        let members = members(&ran);
+        let members = crowd(&ran).await;
         let (give, turn) = oneshot::channel();
         let seen = Arc::clone(&ran);
         let other = tokio::spawn(async move {
             turn.await.unwrap();
             seen.load(Ordering::Relaxed)
         });
-        // Everyone has begun and waits.
-        tokio::task::yield_now().await;
         {
             let mut crowd = crowds.gather();
-            members.iter().filter_map(|member| member.take()).for_each(|waker| crowd.wake(waker));
+            members.into_iter().for_each(|waker| crowd.wake(waker));
         }
         give.send(()).unwrap();
         let before = other.await.unwrap();
@@ -155,17 +181,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_still_waits_at_the_end_is_woken_then() {
+    async fn whoever_waits_at_the_end_or_later_is_woken_then() {
         let (crowds, ran, stop) = (Crowds::default(), Arc::default(), CancellationToken::new());
-        let members = members(&ran);
-        tokio::task::yield_now().await;
-        {
-            let mut crowd = crowds.gather();
-            members.iter().filter_map(|member| member.take()).for_each(|waker| crowd.wake(waker));
-        }
+        let mut members = crowd(&ran).await;
+        let late = members.split_off(MANY / 2);
+        members.into_iter().for_each(|waker| crowds.wait(waker));
         stop.cancel();
         crowds.wake_until(stop).await;
-        tokio::task::yield_now().await;
-        assert_eq!(ran.load(Ordering::Relaxed), MANY);
+        late.into_iter().for_each(|waker| crowds.wait(waker));
+        while ran.load(Ordering::Relaxed) < MANY {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -117,15 +117,16 @@ impl Session {
         }
         let place = appended.conversation.as_ref().and_then(ConversationId::from_wire);
         let found = self.pending.iter_mut().find_map(|pending| match &mut pending.kind {
-            Asked::Send { client_msg_id, conversation, acked, .. }
+            Asked::Send { client_msg_id, conversation, acked, silent, .. }
                 if !*acked && **client_msg_id == *entry.client_msg_id && Some(*conversation) == place =>
             {
                 *acked = true;
-                Some(pending.id)
+                Some((!*silent).then_some(pending.id))
             }
             _ => None,
         });
-        let Some(id) = found else { return false };
+        let Some(answer_to) = found else { return false };
+        let Some(id) = answer_to else { return true };
         let ack = wire::SendAck {
             client_msg_id: entry.client_msg_id.clone(),
             conversation: appended.conversation,

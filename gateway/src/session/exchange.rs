@@ -105,6 +105,8 @@ pub(super) enum Asked {
         turn: Turn,
         chain: Chain,
         acked: bool,
+        /// Best effort: nobody waits for an ack, nor for a refusal.
+        silent: bool,
     },
     Read {
         conversation: ConversationId,
@@ -136,12 +138,16 @@ impl Session {
     fn ask(&mut self, now: Instant, id: u64, bytes: usize, mut request: Request) {
         let kind = match &mut request {
             Request::Send(message, chain) => {
+                let silent = id == 0 && message.online_only;
                 let Some((turn, found)) = self.turn_for(now, message.conversation, &message.client_msg_id) else {
-                    return self.answer_error(id, retry_later(BEHIND));
+                    if !silent {
+                        self.answer_error(id, retry_later(BEHIND));
+                    }
+                    return;
                 };
                 *chain = found.clone();
-                let client_msg_id = message.client_msg_id.as_str().into();
-                Asked::Send { client_msg_id, conversation: message.conversation, turn, chain: found, acked: false }
+                let (client_msg_id, conversation) = (message.client_msg_id.as_str().into(), message.conversation);
+                Asked::Send { client_msg_id, conversation, turn, chain: found, acked: false, silent }
             }
             Request::Read { conversation, seq } => Asked::Read { conversation: *conversation, seq: seq.0 },
             Request::Typing { .. } => Asked::Unanswered,
@@ -160,7 +166,9 @@ impl Session {
     /// The frame came too early.
     pub(super) fn refuse(&mut self, now: Now, frame: &wire::Frame, wait: Duration) {
         let id = frame.id;
+        let silent = matches!(&frame.body, Some(Body::Send(send)) if id == 0 && send.online_only);
         if let Some(Body::Send(send)) = &frame.body
+            && !silent
             && let Some(conversation) = send.conversation.as_ref().and_then(ConversationId::from_wire)
         {
             self.hold_unread(now.at, conversation, &send.client_msg_id);
@@ -168,22 +176,24 @@ impl Session {
         self.refused += 1;
         if self.refused >= REFUSALS {
             self.close(now.at, retry_later(wait), After::Park);
-        } else {
+        } else if !silent {
             self.answer_error(id, retry_later(wait));
         }
     }
 
     pub(super) fn finish_send(&mut self, now: Now, key: u32, outcome: Result<Sent, domain::Error>) {
         let Some(pending) = self.take_pending(key) else { return };
-        let Asked::Send { client_msg_id, conversation, turn, acked, .. } = pending.kind else { return };
+        let Asked::Send { client_msg_id, conversation, turn, acked, silent, .. } = pending.kind else { return };
         match &outcome {
-            Err(domain::Error::Limited { .. } | domain::Error::Unavailable(_)) => {
+            Err(domain::Error::Limited { .. } | domain::Error::Unavailable(_)) if !silent => {
                 self.hold(now.at, conversation, turn, &client_msg_id);
             }
             Ok(_) | Err(_) => self.settle_turn(conversation, &client_msg_id),
         }
         match outcome {
-            // The ack took the push's place already.
+            Err(domain::Error::Unauthenticated(_)) if silent => self.enter(now.at, State::Closing(After::End)),
+            // Nobody waits for it, or the ack took the push's place already.
+            Ok(_) | Err(_) if silent => {}
             Ok(_) if acked => {}
             Ok(sent) => {
                 let ack = wire::SendAck {

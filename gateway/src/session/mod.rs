@@ -2,7 +2,7 @@
 //!
 //! Inputs are frames, replies of the domain, events, and time; outputs are frames to send ([`Session::poll_transmit`]), calls to
 //! make ([`Session::poll_call`]) and when to wake it ([`Session::poll_timeout`]). `drive.rs` moves the bytes, `call.rs` makes the
-//! calls, `registry.rs` brings the events and `sweep.rs` the time.
+//! calls, `registry.rs` brings the events and `registry/sweep.rs` the time.
 //!
 //! A session outlives its connection: when that drops, the session is *parked*, goes on collecting pushes within a bound,
 //! and is taken up again by whoever shows its ticket within the resume window.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use linnet_sdk::ConversationId;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 
 use self::bits::Bits;
 pub use self::verdict::Verdict;
@@ -26,6 +27,8 @@ pub(crate) struct Stream {
     /// Whether an ack promises that every reader will have the message.
     durable: bool,
     lines: Mutex<Lines>,
+    /// One for each message that every reader has, where that is not owed: what the next one waits for that is not acknowledged.
+    pub(crate) landed: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -225,7 +228,13 @@ impl Seen {
             return Some((Arrival::Void, true));
         }
         line.arrived += 1;
-        Some((if line.arrived == readers { Arrival::Last } else { Arrival::Entered }, false))
+        if line.arrived < readers {
+            return Some((Arrival::Entered, false));
+        }
+        if !self.stream.durable {
+            self.stream.landed.add_permits(1);
+        }
+        Some((Arrival::Last, false))
     }
 
     fn settled(&self) -> bool {
@@ -245,7 +254,7 @@ impl Books {
     pub(crate) fn stream(&self, conversation: ConversationId, durable: bool) -> Arc<Stream> {
         let mut streams = self.streams.write();
         let id = u32::try_from(streams.len()).unwrap_or(u32::MAX);
-        let stream = Arc::new(Stream { id, conversation, durable, lines: Mutex::default() });
+        let stream = Arc::new(Stream { id, conversation, durable, lines: Mutex::default(), landed: Semaphore::new(0) });
         streams.push(Arc::clone(&stream));
         stream
     }

@@ -9,7 +9,7 @@ use linnet_sdk::ConversationId;
 use serde::{Deserialize, Serialize};
 
 use super::reading::{Reader, Timed};
-use super::writing::{self, Writer};
+use super::writing::{self, Promise, Writer};
 use crate::plan;
 use crate::plan::target::PLATFORMS;
 use crate::run::context::Context;
@@ -57,7 +57,7 @@ pub(super) async fn run(context: Arc<Context>, devices: Devices) -> anyhow::Resu
     for (pair, users) in clients.chunks_exact(2 * devices.devices).zip(context.users.chunks_exact(2)) {
         let conversation = ConversationId::between(users[0].id, users[1].id);
         pair[0].ignore_events().await?;
-        let writer = Arc::new(Writer::new(&context, pair[0].clone(), conversation, devices.payload, false));
+        let writer = Arc::new(Writer::new(&context, pair[0].clone(), conversation, devices.payload, Promise::Durable));
         for client in &pair[1..] {
             let book = context.books.reader([&writer.stream]);
             let reader = Reader::timed(&context, client.clone(), book, Timed { room: true, ..Timed::default() });

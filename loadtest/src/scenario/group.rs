@@ -8,7 +8,7 @@ use linnet_sdk::{Client, ConversationId, GroupKind, NewGroup};
 use serde::{Deserialize, Serialize};
 
 use super::reading::{Reader, Timed};
-use super::writing::{self, Writer};
+use super::writing::{self, Promise, Writer};
 use crate::plan;
 use crate::plan::credentials::User;
 use crate::run::context::Context;
@@ -81,10 +81,10 @@ pub(super) async fn run(context: Arc<Context>, group: Group) -> anyhow::Result<(
     let mut others = context.connect_all(&others, context.dialer(writing::limits(&context))?).await?.into_iter();
     let (mut writers, mut readers) = (Vec::new(), Vec::new());
     for (owner, conversation) in owners.into_iter().zip(conversations) {
-        let mut pens = vec![Arc::new(Writer::new(&context, owner, conversation, group.payload, false))];
+        let mut pens = vec![Arc::new(Writer::new(&context, owner, conversation, group.payload, Promise::Durable))];
         for client in others.by_ref().take(senders - 1) {
             client.ignore_events().await?;
-            pens.push(Arc::new(Writer::new(&context, client, conversation, group.payload, false)));
+            pens.push(Arc::new(Writer::new(&context, client, conversation, group.payload, Promise::Durable)));
         }
         for client in others.by_ref().take(online - senders) {
             let book = context.books.reader(pens.iter().map(|pen| &pen.stream));

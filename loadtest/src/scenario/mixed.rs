@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::group;
 use super::person::{Person, Shares};
 use super::reading::Reader;
-use super::writing::{self, Writer};
+use super::writing::{self, Promise, Writer};
 use crate::plan;
 use crate::plan::credentials::User;
 use crate::run::context::Context;
@@ -86,7 +86,7 @@ pub(super) async fn run(context: Arc<Context>, mixed: Mixed) -> anyhow::Result<(
     for (from, client) in clients.iter().enumerate() {
         for to in (1..=mixed.friends.min(mixed.people - 1)).map(|next| (from + next) % mixed.people) {
             let conversation = ConversationId::between(context.users[from].id, context.users[to].id);
-            let writer = Writer::new(&context, client.clone(), conversation, mixed.payload, false);
+            let writer = Writer::new(&context, client.clone(), conversation, mixed.payload, Promise::Durable);
             readers[to].book.follow(&writer.stream);
             pens[from].push(Arc::new(writer));
         }
@@ -100,7 +100,7 @@ pub(super) async fn run(context: Arc<Context>, mixed: Mixed) -> anyhow::Result<(
         let made = group::make(&clients[owner], GroupKind::default(), &others).await;
         let conversation = made.context("a group cannot be made")?;
         for &from in &circle {
-            let writer = Writer::new(&context, clients[from].clone(), conversation, mixed.payload, false);
+            let writer = Writer::new(&context, clients[from].clone(), conversation, mixed.payload, Promise::Durable);
             for &to in circle.iter().filter(|&&to| to != from) {
                 readers[to].book.follow(&writer.stream);
             }

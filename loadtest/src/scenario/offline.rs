@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::group;
 use super::reading::{Reader, Timed};
-use super::writing::Writer;
+use super::writing::{Promise, Writer};
 use crate::measure::ledger::{self, Stream};
 use crate::measure::names::{count, timing};
 use crate::plan;
@@ -135,7 +135,7 @@ pub(super) async fn run(context: Arc<Context>, offline: Offline) -> anyhow::Resu
     for (number, user) in sleepers.iter().enumerate() {
         let sender = number % pens.len();
         let conversation = ConversationId::between(senders[sender].id, user.id);
-        let writer = Writer::new(&context, pens[sender].clone(), conversation, offline.payload, false);
+        let writer = Writer::new(&context, pens[sender].clone(), conversation, offline.payload, Promise::Durable);
         streams.push(vec![Arc::clone(&writer.stream)]);
         tasks[sender].push((Arc::new(writer), offline.messages));
     }
@@ -144,7 +144,7 @@ pub(super) async fn run(context: Arc<Context>, offline: Offline) -> anyhow::Resu
         let members: Vec<User> = sleepers.iter().skip(number).step_by(offline.groups).cloned().collect();
         let made = group::make(&pens[sender], GroupKind::default(), &members).await;
         let conversation = made.context("a group cannot be made")?;
-        let writer = Writer::new(&context, pens[sender].clone(), conversation, offline.payload, false);
+        let writer = Writer::new(&context, pens[sender].clone(), conversation, offline.payload, Promise::Durable);
         for heard in streams.iter_mut().skip(number).step_by(offline.groups) {
             heard.push(Arc::clone(&writer.stream));
         }

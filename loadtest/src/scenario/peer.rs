@@ -7,7 +7,7 @@ use linnet_sdk::ConversationId;
 use serde::{Deserialize, Serialize};
 
 use super::reading::Reader;
-use super::writing::{self, Writer};
+use super::writing::{self, Promise, Writer};
 use crate::plan;
 use crate::run::context::Context;
 
@@ -24,11 +24,14 @@ pub struct Peer {
     /// Messages that are not stored: whoever is connected gets them.
     #[arg(long)]
     pub online_only: bool,
+    /// The same, without acknowledgements: best effort. As fast as they go, the next is sent when the last has arrived.
+    #[arg(long)]
+    pub forget: bool,
 }
 
 impl Default for Peer {
     fn default() -> Self {
-        Self { pairs: 100, payload: 200, online_only: false }
+        Self { pairs: 100, payload: 200, online_only: false, forget: false }
     }
 }
 
@@ -50,7 +53,12 @@ pub(super) async fn run(context: Arc<Context>, peer: Peer) -> anyhow::Result<()>
     for (pair, users) in clients.chunks_exact(2).zip(context.users.chunks_exact(2)) {
         let conversation = ConversationId::between(users[0].id, users[1].id);
         pair[0].ignore_events().await?;
-        let writer = Writer::new(&context, pair[0].clone(), conversation, peer.payload, peer.online_only);
+        let promise = match peer {
+            Peer { forget: true, .. } => Promise::BestEffort,
+            Peer { online_only: true, .. } => Promise::OnlineOnly,
+            Peer { .. } => Promise::Durable,
+        };
+        let writer = Writer::new(&context, pair[0].clone(), conversation, peer.payload, promise);
         let reader = Reader::new(&context, pair[1].clone(), context.books.reader([&writer.stream]));
         tokio::spawn(Arc::clone(&reader).read());
         writers.push(Arc::new(writer));

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::group;
 use super::reading::{Reader, Timed};
-use super::writing::{self, Writer};
+use super::writing::{self, Promise, Writer};
 use crate::plan;
 use crate::run::context::Context;
 
@@ -60,7 +60,7 @@ pub(super) async fn run(context: Arc<Context>, rooms: Rooms) -> anyhow::Result<(
         for client in talking {
             client.ignore_events().await?;
             enter(client, room).await.context("somebody who talks cannot enter a room")?;
-            pens.push(Arc::new(Writer::new(&context, client.clone(), room, rooms.payload, true)));
+            pens.push(Arc::new(Writer::new(&context, client.clone(), room, rooms.payload, Promise::OnlineOnly)));
         }
         for client in listening {
             let book = context.books.reader(pens.iter().map(|pen| &pen.stream));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::reading::{Reader, Timed};
-use super::writing::{self, Writer};
+use super::writing::{self, Promise, Writer};
 use crate::measure::names::timing;
 use crate::plan;
 use crate::plan::span::Span;
@@ -64,7 +64,7 @@ pub(super) async fn run(context: Arc<Context>, slow: Slow) -> anyhow::Result<()>
     for (number, (pair, users)) in clients.chunks_exact(2).zip(context.users.chunks_exact(2)).enumerate() {
         let conversation = ConversationId::between(users[0].id, users[1].id);
         pair[0].ignore_events().await?;
-        let writer = Writer::new(&context, pair[0].clone(), conversation, slow.payload, false);
+        let writer = Writer::new(&context, pair[0].clone(), conversation, slow.payload, Promise::Durable);
         let book = context.books.reader([&writer.stream]);
         let reader = if slow.is_slow(number) {
             let timed = Timed { delivery: timing::SLOW_DELIVERY, ..Timed::default() };

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use super::reading::Reader;
-use super::writing::{self, Writer};
+use super::writing::{self, Promise, Writer};
 use crate::measure::latency::Recorder;
 use crate::measure::names::{count, timing};
 use crate::plan;
@@ -150,7 +150,7 @@ pub(super) async fn run(context: Arc<Context>, storm: Storm) -> anyhow::Result<(
     for ((pen, survivor), user) in pens.into_iter().zip(survivors).zip(cut.iter().cycle()) {
         pen.ignore_events().await?;
         let conversation = ConversationId::between(survivor.id, user.id);
-        writers.push(Arc::new(Writer::new(&context, pen, conversation, storm.payload, false)));
+        writers.push(Arc::new(Writer::new(&context, pen, conversation, storm.payload, Promise::Durable)));
     }
     let tally = Arc::new(Tally::new(&context));
     let mut readers = Vec::with_capacity(clients.len());

@@ -27,6 +27,20 @@ pub(crate) trait Act: Send + Sync + 'static {
     fn act(&self, intended: Instant) -> impl Future<Output = ()> + Send;
 }
 
+/// How long a message that nobody acknowledges is waited for before the next one is sent.
+const LOST: Duration = Duration::from_secs(1);
+
+/// What a message is worth to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// It is stored, then acknowledged, and reaches every reader.
+    Durable,
+    /// It is passed on to whoever is connected, then acknowledged.
+    OnlineOnly,
+    /// It is passed on, and nobody says so.
+    BestEffort,
+}
+
 /// One user's pen.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -36,7 +50,7 @@ pub(crate) struct Writer {
     /// Held from a message's number to its place in line: else two of them could change places here, and the books blame the server.
     turn: Arc<tokio::sync::Mutex<()>>,
     payload: usize,
-    online_only: bool,
+    promise: Promise,
     ack: Arc<Recorder>,
     sent: Arc<AtomicU64>,
     acked: Arc<AtomicU64>,
@@ -50,15 +64,15 @@ impl Writer {
         client: Client,
         conversation: ConversationId,
         payload: usize,
-        online_only: bool,
+        promise: Promise,
     ) -> Self {
         let meters = &context.meters;
         Self {
-            stream: context.books.stream(conversation, !online_only),
+            stream: context.books.stream(conversation, promise == Promise::Durable),
             turn: Arc::default(),
             client: RwLock::new(client),
             payload,
-            online_only,
+            promise,
             ack: meters.timing(timing::ACK),
             sent: meters.count(count::SENT),
             acked: meters.count(count::ACKED),
@@ -94,13 +108,15 @@ impl Writer {
         let number = self.stream.send();
         self.sent.fetch_add(1, Ordering::Relaxed);
         let mark = Mark { run: context.run, stream: self.stream.id, number, nanos: context.nanos(intended) };
-        let outgoing = Outgoing {
-            conversation: self.stream.conversation,
-            content: content::text(mark.text(self.payload)),
-            client_msg_id: String::new(),
-            online_only: self.online_only,
-        };
+        let (conversation, content) = (self.stream.conversation, content::text(mark.text(self.payload)));
         let client = self.client.read().clone();
+        if self.promise == Promise::BestEffort {
+            let handed_in = client.send_and_forget(conversation, content).await;
+            drop(turn);
+            return self.await_arrival(number, handed_in).await;
+        }
+        let online_only = self.promise == Promise::OnlineOnly;
+        let outgoing = Outgoing { conversation, content, client_msg_id: String::new(), online_only };
         let submitted = client.submit(outgoing).await;
         drop(turn);
         let acked = match submitted {
@@ -120,6 +136,22 @@ impl Writer {
                     self.stream.refuse(number);
                 }
             }
+        }
+    }
+}
+
+impl Writer {
+    /// Enters a message that nobody acknowledges. As fast as they go, the next one is sent when one has arrived.
+    async fn await_arrival(&self, number: u64, handed_in: linnet_sdk::Result<()>) {
+        if let Err(error) = handed_in {
+            self.context.meters.error(&error);
+            return self.stream.refuse(number);
+        }
+        self.stream.ack(number, 0);
+        if !self.context.plan.load.is_open()
+            && let Ok(Ok(landed)) = tokio::time::timeout(LOST, self.stream.landed.acquire()).await
+        {
+            landed.forget();
         }
     }
 }

@@ -37,6 +37,66 @@ fn every_command_reaches_the_domain_and_its_answer_the_client() {
     }
 }
 
+/// An online-only message in a frame without an id.
+fn best_effort(client_msg_id: &str) -> Body {
+    let Body::Send(send) = send(client_msg_id) else { unreachable!() };
+    Body::Send(wire::Send { online_only: true, ..send })
+}
+
+#[test]
+fn a_best_effort_message_is_not_answered_whatever_becomes_of_it() {
+    let failures = [
+        domain::Error::Denied(domain::Denial::Blocked),
+        domain::Error::Limited { retry_after: Duration::from_secs(1) },
+        domain::Error::Full,
+    ];
+    for outcome in [Ok(sent(0))].into_iter().chain(failures.map(Err)) {
+        let mut bench = Bench::open(Config::default());
+        bench.hear(0, best_effort("a"));
+        let (key, _) = bench.call();
+        bench.session.handle_reply(bench.now(), Reply::Sent { key, outcome });
+        assert_eq!(bench.said(), []);
+        // What comes next does not wait for it to be sent again.
+        bench.hear(2, send("b"));
+        let (key, _) = bench.call();
+        bench.session.handle_reply(bench.now(), Reply::Sent { key, outcome: Ok(sent(1)) });
+        assert_eq!(bench.seqs(), [1]);
+    }
+}
+
+#[test]
+fn whoever_sends_with_best_effort_is_not_told_of_the_message_as_of_another_devices() {
+    let mut bench = Bench::open(Config::default());
+    bench.hear(0, best_effort("a"));
+    let (key, _) = bench.call();
+    bench.push_from(USER, 0, "a");
+    bench.session.handle_reply(bench.now(), Reply::Sent { key, outcome: Ok(sent(0)) });
+    assert_eq!(bench.said(), []);
+    // Another device's comes.
+    bench.push_from(USER, 0, "b");
+    assert_eq!(bench.seqs(), [0]);
+}
+
+#[test]
+fn an_online_only_message_with_an_id_is_acknowledged() {
+    let mut bench = Bench::open(Config::default());
+    bench.hear(2, best_effort("a"));
+    let (key, _) = bench.call();
+    bench.session.handle_reply(bench.now(), Reply::Sent { key, outcome: Ok(sent(0)) });
+    assert!(matches!(&bench.said()[..], [(2, Body::SendAck(ack))] if ack.client_msg_id == "a"));
+}
+
+#[test]
+fn a_best_effort_message_of_a_void_credential_ends_the_session() {
+    let mut bench = Bench::open(Config::default());
+    bench.hear(0, best_effort("a"));
+    let (key, _) = bench.call();
+    let outcome = Err(domain::Error::Unauthenticated("the token was revoked"));
+    bench.session.handle_reply(bench.now(), Reply::Sent { key, outcome });
+    assert_eq!(bench.said(), []);
+    assert_eq!(bench.session.status(), Status::Closing);
+}
+
 /// Held against the contract itself, so that no command can be forgotten in the list that the other tests ask.
 #[test]
 fn the_list_of_commands_is_complete() {

@@ -142,3 +142,17 @@ fn what_is_not_stored_is_missed_and_not_lost() {
     assert!(verdict.kept() && books.settled());
     assert_eq!(verdict.missed, 1);
 }
+
+#[test]
+fn what_is_not_acknowledged_makes_room_when_the_last_reader_has_it() {
+    let books = Books::default();
+    let stream = books.stream(ConversationId::between(1, 2), false);
+    let number = stream.send();
+    let readers = [books.reader([&stream]), books.reader([&stream])];
+    for (reader, landed) in readers.iter().zip([0, 1]) {
+        reader.arrive(stream.conversation, stream.id, number, 0);
+        // A repeat makes none.
+        reader.arrive(stream.conversation, stream.id, number, 0);
+        assert_eq!(stream.landed.available_permits(), landed);
+    }
+}

@@ -20,7 +20,7 @@ use self::access::{Access, Secret};
 use self::calls::Dialect;
 use self::desk::{Desk, Pair};
 use super::reading::Reader;
-use super::writing::{self, Writer};
+use super::writing::{self, Promise, Writer};
 use crate::plan;
 use crate::plan::credentials::User;
 use crate::plan::schedule::Load;
@@ -148,7 +148,7 @@ pub(super) async fn run(context: Arc<Context>, rest: Rest) -> anyhow::Result<()>
     for (pair, users) in clients.chunks_exact(2).zip(talking.chunks_exact(2)) {
         pair[0].ignore_events().await?;
         let conversation = ConversationId::between(users[0].id, users[1].id);
-        let writer = Writer::new(&context, pair[0].clone(), conversation, rest.payload, false);
+        let writer = Writer::new(&context, pair[0].clone(), conversation, rest.payload, Promise::Durable);
         readers.push(Reader::new(&context, pair[1].clone(), context.books.reader([&writer.stream])));
         writers.push(Arc::new(writer));
     }
