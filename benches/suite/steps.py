@@ -196,12 +196,16 @@ def stored(target):
     return run
 
 
-def beside(server, load, connections):
+def beside(server, load, connections, bystander=None):
     """A load, and what others notice of it: the same messages of theirs before, and from when so many connections of the load are there.
 
-    They have a generator of their own, which the load's cannot hold up.
+    They have a generator of their own, which the load's cannot hold up. They write to the server that has the load; or to a bystander, which
+    only shares the machine with it, and so shows how much of what they notice is the machine's.
     """
-    others = as_users(server.loadtest("peer", *opened(PAIRS, 1000), "--duration", "8s"), server.last_users(2 * PAIRS))
+    if bystander:
+        others = bystander.peers("send", *opened(PAIRS, 1000), "--duration", 8)
+    else:
+        others = as_users(server.loadtest("peer", *opened(PAIRS, 1000), "--duration", "8s"), server.last_users(2 * PAIRS))
     _, before = client(server, others)
     load = [str(part) for part in load]
     with subprocess.Popen(load, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
@@ -222,20 +226,34 @@ def as_users(command, credentials):
     return [*command[:at], credentials, *command[at + 1 :]]
 
 
-def large(work):
+def with_bystander(measure):
+    """The same, noticed by those who write to a bare relay meanwhile."""
+
+    def run(work):
+        with DurableRelay(work / "bystander") as relay:
+            return measure(work / "server", relay)
+
+    return run
+
+
+def large(work, bystander=None):
     """A group of very many members."""
     members, online = LARGE
     with Linnet(work) as server:
         many = work / "many.tsv"
         server.admin("user", "create", "--count", str(members), "--prefix", "many", "--credentials", str(many))
         group = server.loadtest("group", "--members", members, "--online", 100 * online / members, "--rate", 5, "--duration", "30s")
-        return beside(server, as_users(group, many), online)
+        return beside(server, as_users(group, many), online, bystander)
 
 
-def storm(work):
-    """Everybody is cut at once and comes back."""
+def storm(work, bystander=None):
+    """Everybody is cut at once and comes back.
+
+    From several addresses: the ports that were in use a moment ago make the kernel look long for a free one, and that would be what is measured.
+    """
     with Linnet(work) as server:
-        return beside(server, server.loadtest("storm", "--connections", CONNECTIONS, "--survivors", 0, "--calm", "3s", "--source", "127.0.0.2-9"), CONNECTIONS)
+        cut = ["--connections", CONNECTIONS, "--survivors", 0, "--calm", "3s", "--source", "127.0.0.2-9"]
+        return beside(server, server.loadtest("storm", *cut), CONNECTIONS, bystander)
 
 
 def await_connections(server, count):
@@ -324,7 +342,9 @@ def suite():
     steps.append(Step("rest", "rest-version", 8, version))
     steps.append(Step("rest", "rest-profile", 9, profile))
     steps.append(Step("storm", "storm-linnet", 40, storm))
+    steps.append(Step("floors,storm", "storm-bystander", 40, with_bystander(storm)))
     steps.append(Step("large", "large-linnet", 90, large, once=True))
+    steps.append(Step("floors,large", "large-bystander", 90, with_bystander(large), once=True))
     steps += [Step("held", f"held-{transport}", 200, hold(transport), once=True) for transport in HELD]
     # What growth costs.
     for count in GROWN:

@@ -12,6 +12,7 @@ from servers import DurableRelay, JetStream, JetStreamLazy, Linnet, Mosquitto, N
 
 LINNET = "**Linnet**"
 RELAY = "floor: bare relay"
+BYSTANDER = "floor: the same, while the others write to a bare relay that only shares the machine"
 
 
 @dataclass
@@ -127,7 +128,7 @@ TABLES = [
     ),
     Table(
         "storm",
-        [(f"{LINNET}, {steps.CONNECTIONS:,} cut at once", "storm-linnet")],
+        [(f"{LINNET}, {steps.CONNECTIONS:,} cut at once", "storm-linnet"), (BYSTANDER, "storm-bystander")],
         [
             Column("back and synced, p50 / p99 / max, s", ("back p50", "back p99", "back max"), unit=1e6),
             *OTHERS,
@@ -135,7 +136,10 @@ TABLES = [
     ),
     Table(
         "large",
-        [(f"{LINNET}, {steps.LARGE[0]:,} members, {steps.LARGE[1]:,} connected", "large-linnet")],
+        [
+            (f"{LINNET}, {steps.LARGE[0]:,} members, {steps.LARGE[1]:,} connected", "large-linnet"),
+            (BYSTANDER, "large-bystander"),
+        ],
         [
             Column("delivery p50 / p99 / max, ms", ("delivery p50", "delivery p99", "delivery max"), unit=1000),
             Column("server µs/delivery", "server us per delivery"),

@@ -48,6 +48,21 @@ async fn messages_pass_over_quic() {
 }
 
 #[tokio::test]
+async fn a_best_effort_message_reaches_whoever_is_connected_and_is_not_answered() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (mut sender, mut receiver) = (world.device(&alice, "a1").await, world.device(&bob, "b1").await);
+    let Body::Send(send) = said(direct(&alice, &bob), "1", "here I am") else { unreachable!() };
+    let body = Some(Body::Send(wire::Send { online_only: true, ..send }));
+    sender.send_raw(&proto::frame::encode_to_bytes(&wire::Frame { id: 0, body })).await;
+    assert_eq!(receiver.heard().await, (0, "here I am".to_owned()));
+    // The next answer is the first thing that its sender hears.
+    let id = sender.send(Body::Ping(wire::Ping {})).await;
+    assert!(matches!(sender.next().await, Some(wire::Frame { id: answered, body: Some(Body::Pong(_)) }) if answered == id));
+    world.gateway.stop().await;
+}
+
+#[tokio::test]
 async fn every_device_sees_every_seq_once_and_in_order_and_acks_stand_in_for_own_messages() {
     let world = World::new().await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);
