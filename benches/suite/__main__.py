@@ -24,7 +24,7 @@ TRY_AGAIN = 75
 def main():
     arguments = options()
     os.chdir(ROOT)
-    store = results.Store(ROOT / "target" / "bench", arguments.commit or results.commit(ROOT))
+    store = results.Store(ROOT, arguments.commit or results.commit(ROOT))
     chosen = [step for step in steps.suite() if matches(step, arguments.only)]
     if not chosen:
         sys.exit(f"nothing is called {arguments.only}: see --list")

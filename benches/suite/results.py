@@ -14,11 +14,12 @@ FAULTS = ("lost", "duplicated", "reordered", "gaps", "ghosts", "misplaced", "unh
 
 
 class Store:
-    """The results of one commit."""
+    """The results of one commit; and of later ones, where only what they changed was measured anew."""
 
-    def __init__(self, folder, commit):
+    def __init__(self, root, commit):
+        self.root = root
         self.commit = commit
-        self.folder = folder / "results" / commit
+        self.folder = root / "target" / "bench" / "results" / commit
 
     def path(self, number, name):
         return self.folder / f"{number}" / f"{name}.json"
@@ -30,6 +31,7 @@ class Store:
         path = self.path(number, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         document = {"step": name, "round": number, "seconds": seconds, "at": time.time(), "command": command, "outcome": outcome}
+        document["commit"] = commit(self.root)
         document["load"] = os.getloadavg()[0]
         new = path.with_suffix(".new")
         new.write_text(json.dumps(document))

@@ -12,7 +12,6 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
 CACHE = pathlib.Path(os.environ.get("LINNET_CACHE", pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "linnet"))
-PATIENCE = 30  # seconds until a server has to listen
 USERS = 15_100  # of Linnet, in every step: as many as the largest one needs
 
 
@@ -22,6 +21,8 @@ class Server:
     # What its ack means, for the tables.
     ack = ""
     protocol = "bare"
+    # Seconds until it has to listen.
+    patience = 30
 
     def __init__(self, work, **options):
         self.work = work
@@ -73,7 +74,7 @@ class Server:
         raise NotImplementedError
 
     def wait_until_ready(self):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 import disk
+import heap
 from servers import DurableRelay, Floor, Hello, JetStream, JetStreamLazy, Linnet, Mosquitto, Nats, Relay, Rumqttd
 from servers import linnet as linnet_binary
 
@@ -292,6 +293,21 @@ def hold(transport):
     return run
 
 
+def heap_of(transport):
+    """Who owns what an idle connection holds."""
+
+    def run(work):
+        count = heap.CONNECTIONS[transport]
+        with heap.Heaped(work) as server:
+            held = ["--connections", count, "--connect-rate", heap.LOGINS, "--hold", "3s"]
+            command, outcome = client(server, server.loadtest("connect", *held, transport=transport))
+            server.stop()
+            outcome["figures"] = heap.figures(server.profile, count)
+        return command, outcome
+
+    return run
+
+
 def suite():
     """Every step, floors before what is compared with them."""
     idle = ["connect", "--connections", CONNECTIONS]
@@ -346,6 +362,7 @@ def suite():
     steps.append(Step("large", "large-linnet", 90, large, once=True))
     steps.append(Step("floors,large", "large-bystander", 90, with_bystander(large), once=True))
     steps += [Step("held", f"held-{transport}", 200, hold(transport), once=True) for transport in HELD]
+    steps += [Step("heap", f"heap-{transport}", 75, heap_of(transport), once=True) for transport in heap.CONNECTIONS]
     # What growth costs.
     for count in GROWN:
         arguments = ["--connections", count, "--hold", "3s"]

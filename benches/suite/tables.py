@@ -5,6 +5,7 @@ import re
 import statistics
 from dataclasses import dataclass
 
+import heap
 import plot
 import results
 import steps
@@ -95,6 +96,14 @@ TABLES = [
             Column("idle, cores", "server cores"),
         ],
         better="less",
+    ),
+    Table(
+        "heap",
+        [(f"{LINNET}, {transport.upper()}", f"heap-{transport}") for transport in heap.CONNECTIONS],
+        [
+            Column("bytes of heap/connection", "heap"),
+            *(Column(f"of {name}", f"heap of {name}") for name in heap.OWNERS),
+        ],
     ),
     Table("batched", durable("batched"), [RATE, COST, ACK], better="more"),
     Table("spread", durable("spread"), [RATE, COST, ACK, DELIVERY], better="more"),
@@ -252,9 +261,19 @@ def about(store):
     rounds = max(document["round"] for document in found)
     load = statistics.median(document["load"] for document in found)
     return (
-        f"{results.machine()}. Commit `{store.commit}`, {first:%Y-%m-%d %H:%M} to {last:%H:%M} UTC, {rounds} round{'s' if rounds > 1 else ''}, "
+        f"{results.machine()}. {commits(store, found)}, {first:%Y-%m-%d %H:%M} to {last:%H:%M} UTC, {rounds} round{'s' if rounds > 1 else ''}, "
         f"everything in turn within each. Load average at the end of a step, median: {load:.1f}."
     )
+
+
+def commits(store, found):
+    """Which commit was measured; which steps of later ones."""
+    of = lambda document: document.get("commit", store.commit)
+    later = sorted({of(document) for document in found} - {store.commit})
+    said = [f"Commit `{store.commit}`"]
+    for commit in later:
+        said.append(f"`{commit}` for " + ", ".join(sorted({f"`{document['step']}`" for document in found if of(document) == commit})))
+    return "; ".join(said)
 
 
 def remarks(store):

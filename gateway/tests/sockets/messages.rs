@@ -58,7 +58,9 @@ async fn a_best_effort_message_reaches_whoever_is_connected_and_is_not_answered(
     assert_eq!(receiver.heard().await, (0, "here I am".to_owned()));
     // The next answer is the first thing that its sender hears.
     let id = sender.send(Body::Ping(wire::Ping {})).await;
-    assert!(matches!(sender.next().await, Some(wire::Frame { id: answered, body: Some(Body::Pong(_)) }) if answered == id));
+    assert!(
+        matches!(sender.next().await, Some(wire::Frame { id: answered, body: Some(Body::Pong(_)) }) if answered == id)
+    );
     world.gateway.stop().await;
 }
 
