@@ -14,7 +14,7 @@ import subprocess
 
 from servers import RELEASE, ROOT, Linnet
 
-CONNECTIONS = {"tcp": 8_000, "tls": 3_000, "quic": 1_500}
+CONNECTIONS = {"tcp": 8_000, "tls": 3_000, "quic": 500}
 LOGINS = 250  # a second: few enough that hardly one waits for another
 # Blocks for each hundred connections, from which on an allocation is the connections': one kind may have several stacks.
 EACH = 2
