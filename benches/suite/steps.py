@@ -26,7 +26,7 @@ ROOM = 1_000
 GROWN = [1_000, 5_000, 10_000]  # connections, besides CONNECTIONS
 STORED = [10_000, 100_000, 1_000_000, 4_000_000, 7_000_000, 10_000_000]  # messages
 LARGE = (100_000, 10_000)  # members of a group, and how many of them are connected
-HELD = {"tcp": 95_000, "quic": 200_000}  # connections; what does not fit into memory is tried with less
+HELD = {"tcp": 500_000, "quic": 200_000}  # connections; what does not fit into memory is tried with less
 
 
 @dataclass

@@ -44,6 +44,19 @@ async fn dial_one(network: &Network, address: SocketAddr) -> io::Result<TcpStrea
         return TcpStream::connect(address).await;
     };
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    choose_port_late(&socket);
     socket.bind(SocketAddr::new(source, 0))?;
     socket.connect(address).await
+}
+
+/// Has the system choose the port when it knows where the connection leads. At once, it would look for one that no connection of this address
+/// has, to anywhere, and with a hundred thousand of those it looks for milliseconds.
+fn choose_port_late(socket: &TcpSocket) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true) {
+        // It only takes longer then.
+        tracing::debug!(%error, "the port is chosen early");
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
 }
