@@ -35,6 +35,7 @@ use crowd::Crowds;
 pub(crate) use listening::Arrival;
 use listening::Listening;
 use rooms::Rooms;
+use sweep::Listed;
 use wants::Wants;
 
 const SHARDS: usize = 64;
@@ -72,7 +73,7 @@ pub struct Hub {
 }
 
 /// Sessions by id.
-type Sessions = HashMap<SessionId, Arc<Slot>>;
+type Sessions = HashMap<SessionId, Listed>;
 /// Sessions of one user.
 type Slots = Vec<Arc<Slot>>;
 /// Sessions by the users whose presence they are told.
@@ -153,7 +154,7 @@ impl Hub {
         let inner =
             Inner { session: Session::new(self.live.load_full(), now), waker: None, connection: 0, wants: None };
         let slot = Arc::new(Slot { id, lease: Lease::default(), inner: Mutex::new(inner) });
-        self.session_shard(id).lock().insert(id, Arc::clone(&slot));
+        self.session_shard(id).lock().insert(id, Listed::new(&slot));
         if self.stopping.load(Ordering::SeqCst) {
             slot.tell(now, &Event::Cut);
         }
@@ -212,7 +213,7 @@ impl Hub {
     /// The session that a ticket resumes, taken over from whatever connection had it.
     pub(crate) fn resume(&self, now: Now, id: u64, ticket: Bytes, received: u64) -> Option<Hold> {
         let session = self.tickets.read(&ticket)?;
-        let slot = self.session_shard(session).lock().get(&session).cloned()?;
+        let slot = self.session_shard(session).lock().get(&session).map(|listed| Arc::clone(&listed.slot))?;
         let connection = {
             let mut inner = slot.inner.lock();
             if inner.session.identity().is_none() || !inner.session.handle_resume(now, id, ticket, received) {
@@ -276,8 +277,7 @@ impl Hub {
     /// Calls `work` with every session.
     pub(crate) fn each_slot(&self, mut work: impl FnMut(&Arc<Slot>)) {
         for shard in &self.sessions {
-            let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
-            slots.iter().for_each(&mut work);
+            slots_of(shard).iter().for_each(&mut work);
         }
     }
 
@@ -404,6 +404,11 @@ impl Hold {
         }
         Some(work(&mut inner.session))
     }
+}
+
+/// The sessions of a shard, so that they can be worked on without its lock.
+fn slots_of(shard: &Mutex<Sessions>) -> Slots {
+    shard.lock().values().map(|listed| Arc::clone(&listed.slot)).collect()
 }
 
 /// What a session is told whose place another device has taken.

@@ -3,12 +3,11 @@
 //! Nobody knows whose events they were, and all sessions at once would be more than the store answers: they are told so many per second. What is
 //! lost while that goes on makes it happen once more, after a pause, and not more often.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Event, Hub, Slot};
+use super::{Event, Hub};
 
 /// Sessions are told in steps of this length, each at a moment of its own within it.
 const STEP: Duration = Duration::from_millis(100);
@@ -35,8 +34,7 @@ impl Hub {
         };
         let mut room = per_step;
         for shard in &self.sessions {
-            let slots: Vec<Arc<Slot>> = shard.lock().values().cloned().collect();
-            for slot in slots {
+            for slot in super::slots_of(shard) {
                 if room == 0 {
                     tokio::time::sleep(step).await;
                     room = per_step;
