@@ -1,8 +1,8 @@
 """Who owns the memory of an idle connection: every allocation of a server that holds many, by who made it.
 
 The server runs in valgrind's DHAT, which keeps the stack of every allocation, and tells what was there when there was most: at the end, once
-enough connections are held. It is built without its own allocator for that. What is counted has a block for each connection, or nearly;
-tables that all share, such as the store's memory, are not in it.
+enough connections are held. It is built without its own allocator for that. Counted are stacks that
+connections go through and that hold a block for every fiftieth of them at least: tables that all share, such as the store's memory, are not in it.
 """
 
 import json

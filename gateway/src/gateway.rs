@@ -20,7 +20,8 @@ use crate::registry::Hub;
 use crate::session::Now;
 use crate::wire::{quic, tcp, tls};
 
-/// How often deadlines are looked at; more often where one is shorter than a few of these.
+/// A round in which deadlines are looked at; shorter where one is shorter than a few of these. One that comes nearer is noticed up to eight
+/// rounds late: see `registry/sweep.rs`.
 const TICK: Duration = Duration::from_secs(1);
 /// How long the end of a QUIC endpoint may take.
 const QUIC_GOODBYE: Duration = Duration::from_secs(1);

@@ -149,7 +149,7 @@ impl Client {
     /// Passes something on to whoever is connected, and hears nothing of it: not stored, not acknowledged, not sent again, and lost without a
     /// word where there is no connection, or where the server refuses it. For what is worth nothing a moment later, such as a place on a map.
     ///
-    /// Half the cost of an [online-only](Outgoing::online_only) message that is acknowledged.
+    /// Spares the acknowledgement that an [online-only](Outgoing::online_only) message has.
     pub async fn send_and_forget(&self, to: impl Into<Target>, content: Content) -> Result<()> {
         let conversation = Some(self.conversation_with(to.into()).await?.to_wire());
         let send = Send { conversation, client_msg_id: new_client_msg_id(), content: Some(content), online_only: true };
