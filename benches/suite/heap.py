@@ -55,10 +55,12 @@ def plain_server():
         kept = plain.with_name("linnet-kept")
         shutil.copy2(release, kept)
         build = "source scripts/env.sh && cargo build --quiet --release --package linnet-server --bin linnet --no-default-features"
-        subprocess.run(["bash", "-c", build], check=True, cwd=ROOT)
-        shutil.copy(release, plain)
-        # Everything else goes on with what it began with.
-        os.replace(kept, release)
+        try:
+            subprocess.run(["bash", "-c", build], check=True, cwd=ROOT)
+            shutil.copy(release, plain)
+        finally:
+            # Everything else goes on with what it began with.
+            os.replace(kept, release)
         os.utime(plain)
     return plain
 
