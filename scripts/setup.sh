@@ -65,6 +65,7 @@ peers)
     need openssl openssl
     need wrk wrk
     PATH="$PATH:/usr/sbin" need mosquitto mosquitto
+    need perf linux-perf
     ;;
 *) fail "what for? build, test, cluster, chaos, bench, bench-rest or peers" ;;
 esac

@@ -13,6 +13,7 @@ from typing import Callable
 
 import disk
 import heap
+import owners
 from servers import DurableRelay, Floor, Hello, JetStream, JetStreamLazy, Linnet, Mosquitto, Nats, Relay, Rumqttd
 from servers import linnet as linnet_binary
 
@@ -27,6 +28,26 @@ GROWN = [1_000, 5_000, 10_000]  # connections, besides CONNECTIONS
 STORED = [10_000, 100_000, 1_000_000, 4_000_000, 7_000_000, 10_000_000]  # messages
 LARGE = (100_000, 10_000)  # members of a group, and how many of them are connected
 HELD = {"tcp": 500_000, "quic": 200_000}  # connections; what does not fit into memory is tried with less
+
+
+def closed(pairs, in_flight):
+    return ["--pairs", pairs, "--in-flight", in_flight]
+
+
+def opened(pairs, rate):
+    return ["--pairs", pairs, "--rate", rate]
+
+
+# Loads during which somebody looks whose code runs: (what it is, scenario, its flags, connections, of what a cost is told, transport).
+COSTS = {
+    "batched": ("batched, a message", "peer", closed(PAIRS, 32), 2 * PAIRS, "message", "tcp"),
+    "spread": ("spread, a message", "peer", closed(SPREAD, 1), 2 * SPREAD, "message", "tcp"),
+    "effort": ("best effort, a delivery", "peer", [*closed(SPREAD, 1), "--forget"], 2 * SPREAD, "delivery", "tcp"),
+    "roommax": ("to a thousand, a delivery", "group", ["--groups", 1, "--members", 1 + ROOM, "--in-flight", 4], 1 + ROOM, "delivery", "tcp"),
+    "roommax-tls": (
+        "to a thousand over TLS, a delivery", "group", ["--groups", 1, "--members", 1 + ROOM, "--in-flight", 4], 1 + ROOM, "delivery", "tls",
+    ),
+}  # fmt: skip
 
 
 @dataclass
@@ -86,14 +107,6 @@ def linnet(group, name, seconds, scenario, *arguments, transport="tcp", **more):
 def peer(group, name, seconds, kind, *arguments, label=None, **options):
     label = label or kind.__name__.lower()
     return Step(group, f"{name}-{label}", seconds, on(kind, lambda server: server.peers(*arguments), **options))
-
-
-def closed(pairs, in_flight):
-    return ["--pairs", pairs, "--in-flight", in_flight]
-
-
-def opened(pairs, rate):
-    return ["--pairs", pairs, "--rate", rate]
 
 
 def for_linnet(arguments):
@@ -208,17 +221,22 @@ def beside(server, load, connections, bystander=None):
     else:
         others = as_users(server.loadtest("peer", *opened(PAIRS, 1000), "--duration", "8s"), server.last_users(2 * PAIRS))
     _, before = client(server, others)
+    command, outcome, (_, meanwhile) = during(server, load, connections, lambda: client(server, others))
+    outcome["timings"] |= {"others before": before["timings"]["ack"], "others meanwhile": meanwhile["timings"]["ack"]}
+    return command, outcome
+
+
+def during(server, load, connections, do):
+    """Runs a load generator, and does something from when so many connections of its are there; what came of both."""
     load = [str(part) for part in load]
     with subprocess.Popen(load, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         await_connections(server, connections)
-        _, meanwhile = client(server, others)
+        done = do()
         said, complaint = running.communicate(timeout=LIMIT)
     lines = [line for line in said.splitlines() if line.startswith("{")]
     if not lines:
         raise RuntimeError(complaint[-500:])
-    outcome = brief(json.loads(lines[-1]))
-    outcome["timings"] |= {"others before": before["timings"]["ack"], "others meanwhile": meanwhile["timings"]["ack"]}
-    return shown(load), outcome
+    return shown(load), brief(json.loads(lines[-1])), done
 
 
 def as_users(command, credentials):
@@ -308,6 +326,24 @@ def heap_of(transport):
     return run
 
 
+def cost_of(scenario, arguments, connections, what, transport):
+    """Whose code the server runs, for each message or delivery."""
+
+    def run(work):
+        def look():
+            time.sleep(2)
+            return owners.watch(server.pid, work)
+
+        with Linnet(work) as server:
+            load = server.loadtest(scenario, *arguments, "--duration", "8s", transport=transport)
+            command, outcome, shares = during(server, load, connections, look)
+        cost = outcome["figures"][f"server us per {what}"]
+        outcome["figures"] |= {"cost": cost, **{f"cost of {name}": cost * share for name, share in shares.items()}}
+        return command, outcome
+
+    return run
+
+
 def suite():
     """Every step, floors before what is compared with them."""
     idle = ["connect", "--connections", CONNECTIONS]
@@ -363,6 +399,8 @@ def suite():
     steps.append(Step("floors,large", "large-bystander", 90, with_bystander(large), once=True))
     steps += [Step("held", f"held-{transport}", 200, hold(transport), once=True) for transport in HELD]
     steps += [Step("heap", f"heap-{transport}", 75, heap_of(transport), once=True) for transport in heap.CONNECTIONS]
+    for name, (_, scenario, arguments, connections, what, transport) in COSTS.items():
+        steps.append(Step("cost", f"cost-{name}", 16, cost_of(scenario, arguments, connections, what, transport)))
     # What growth costs.
     for count in GROWN:
         arguments = ["--connections", count, "--hold", "3s"]

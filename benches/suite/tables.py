@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass
 
 import heap
+import owners
 import plot
 import results
 import steps
@@ -35,8 +36,9 @@ class Table:
 
 RATE = Column("messages/s, min / median / max", "acked per second", spread=True)
 DELIVERIES = Column("deliveries/s, min / median / max", "received per second", spread=True)
-COST = Column("server µs/message", "server us per message")
-EACH = Column("server µs/delivery", "server us per delivery")
+COST = Column("µs/message, server / generator", ("server us per message", "generator us per message"))
+EACH = Column("µs/delivery, server / generator", ("server us per delivery", "generator us per delivery"))
+LOGIN = Column("µs/login, server / generator", ("server us per login", "generator us per login"))
 ACK = Column("ack p50 / p99, µs", ("ack p50", "ack p99"))
 DELIVERY = Column("delivery p50 / p99, µs", ("delivery p50", "delivery p99"))
 OTHERS = [
@@ -92,7 +94,7 @@ TABLES = [
         [
             Column("RSS bytes/connection, min / median / max", "server bytes per connection", spread=True),
             Column("logins/s", "connects per second"),
-            Column("server µs/login", "server us per login"),
+            LOGIN,
             Column("idle, cores", "server cores"),
         ],
         better="less",
@@ -125,6 +127,11 @@ TABLES = [
     Table("room50", rooms("room50"), [WHOLE, EACH, DELIVERIES]),
     Table("roommax", rooms("roommax"), [DELIVERIES, EACH], better="more"),
     Table(
+        "cost",
+        [(f"{LINNET}, {label}", f"cost-{name}") for name, (label, *_) in steps.COSTS.items()],
+        [Column("server, µs", "cost"), *(Column(name, f"cost of {name}") for name in owners.OWNERS)],
+    ),
+    Table(
         "rest",
         [("floor: bare hyper", "hello"), (f"{LINNET}, `/version`", "rest-version"), (f"{LINNET}, a user's profile", "rest-profile")],
         [
@@ -151,7 +158,7 @@ TABLES = [
         ],
         [
             Column("delivery p50 / p99 / max, ms", ("delivery p50", "delivery p99", "delivery max"), unit=1000),
-            Column("server µs/delivery", "server us per delivery"),
+            EACH,
             *OTHERS,
         ],
     ),
@@ -164,14 +171,14 @@ TABLES = [
             Column("kernel bytes/connection, both ends", "kernel bytes per connection"),
             Column("idle, cores", "server cores"),
             Column("logins/s", "connects per second"),
-            Column("server µs/login", "server us per login"),
+            LOGIN,
         ],
     ),
     Table(
         "grown",
         [(f"{count:,} connections", f"grown-{count}-linnet") for count in steps.GROWN]
         + [(f"{steps.CONNECTIONS:,} connections", "idle-linnet")],
-        [Column("RSS bytes/connection", "server bytes per connection"), Column("server µs/login", "server us per login")],
+        [Column("RSS bytes/connection", "server bytes per connection"), LOGIN],
     ),
     Table(
         "stored",

@@ -8,12 +8,12 @@ use proto::wire::FindUsers;
 use proto::wire::frame::Body;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::conversations::ConversationId;
 use crate::driver::{self, Command};
 use crate::error::{Error, Result};
-use crate::event::{Cursor, Delivered, Event};
+use crate::event::{Cursor, Event};
 use crate::network::Network;
 use crate::options::Options;
+use crate::outlet::{Cursors, Events, Queue};
 
 /// Uids remembered with their user ids.
 const MAX_REMEMBERED_UIDS: usize = 1024;
@@ -36,15 +36,15 @@ pub struct Me {
 /// connection: it then waits for one, within its timeout.
 #[derive(Debug, Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     commands: mpsc::Sender<Command>,
-    events: tokio::sync::Mutex<mpsc::Receiver<Event>>,
+    pub(crate) events: Queue,
     /// What the app has taken.
-    cursors: Mutex<HashMap<ConversationId, Cursor>>,
+    pub(crate) cursors: Arc<Cursors>,
     me: OnceLock<Me>,
     uids: Mutex<HashMap<String, u64>>,
     network: Network,
@@ -89,12 +89,12 @@ impl Client {
         let options = Options { network: Some(network.clone()), ..options };
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (event_queue, events) = mpsc::channel(options.limits.event_queue);
-        let cursors = options.cursors.iter().map(|&cursor| (cursor.conversation, cursor)).collect();
+        let cursors = Arc::new(Cursors::new(&options.cursors));
         driver::spawn(&options, command_queue, event_queue)?;
         let shared = Shared {
             commands,
-            events: tokio::sync::Mutex::new(events),
-            cursors: Mutex::new(cursors),
+            events: Queue::new(Some(events)),
+            cursors,
             me: OnceLock::new(),
             uids: Mutex::default(),
             network,
@@ -106,7 +106,23 @@ impl Client {
     /// What happens, in order. All handles share one stream: each event goes to one of them.
     #[must_use]
     pub fn events(&self) -> Events {
-        Events { shared: Arc::clone(&self.shared) }
+        Events { client: self.clone() }
+    }
+
+    /// Has `listener` called with what happens, in order, from now on: first with the events that wait, and instead of
+    /// [`events`](Self::events). A later listener takes the place of an earlier one.
+    ///
+    /// It is called on the client's own task, which spares an app of very many clients a queue and a task for each. While it works,
+    /// this client does nothing else, so it must not block; and the client lives on while its listener holds a clone of it, until
+    /// [`close`](Self::close). Waits for whoever is waiting in [`Events::next`].
+    pub async fn listen(&self, mut listener: impl FnMut(Event) + Send + 'static) -> Result<()> {
+        let waiting = self.shared.events.lock().await.take();
+        let cursors = Arc::clone(&self.shared.cursors);
+        let listener = Box::new(move |event| {
+            cursors.note(&event);
+            listener(event);
+        });
+        self.command(Command::Listen(listener, waiting)).await
     }
 
     /// Wants no events, from now on: for an app that only sends or asks. Without this, events that nobody takes fill their queue,
@@ -136,7 +152,7 @@ impl Client {
     /// Kept by the app and given back as [`Options::cursors`], they spare the next run what is had already.
     #[must_use]
     pub fn cursors(&self) -> Vec<Cursor> {
-        self.shared.cursors.lock().values().copied().collect()
+        self.shared.cursors.all()
     }
 
     /// Tells that the network may have changed: connects at once instead of waiting, or finds out whether the connection still works.
@@ -217,7 +233,9 @@ impl Client {
     /// Why there is no connection, from the events that nobody has taken.
     fn last_failure(&self) -> String {
         let mut reason = "no session in time".to_owned();
-        if let Ok(mut events) = self.shared.events.try_lock() {
+        if let Ok(mut events) = self.shared.events.try_lock()
+            && let Some(events) = events.as_mut()
+        {
             while let Ok(event) = events.try_recv() {
                 if let Event::Disconnected { reason: last, .. } = event {
                     reason = last;
@@ -225,54 +243,5 @@ impl Client {
             }
         }
         reason
-    }
-}
-
-/// The stream of a client's events.
-#[derive(Debug)]
-pub struct Events {
-    shared: Arc<Shared>,
-}
-
-impl Events {
-    /// The next event; `None` once the client is closed and every event was taken.
-    ///
-    /// When the app takes none, [`Limits::event_queue`](crate::Limits::event_queue) of them wait and the client stops reading.
-    /// Dropping the future takes nothing.
-    pub async fn next(&mut self) -> Option<Event> {
-        let event = self.shared.events.lock().await.recv().await?;
-        self.note(&event);
-        Some(event)
-    }
-
-    /// Moves the cursor to what the app has now taken.
-    fn note(&self, event: &Event) {
-        let (conversation, epoch, seq, message_id) = match event {
-            Event::Entry(delivered) => {
-                let Delivered { conversation, epoch, entry } = &**delivered;
-                (*conversation, Some(*epoch), entry.seq, entry.message_id)
-            }
-            Event::Gap { conversation, to_seq, .. } => (*conversation, None, *to_seq, 0),
-            Event::Reset { conversation, epoch } => {
-                let cursor = Cursor { conversation: *conversation, epoch: *epoch, seq: 0, message_id: 0 };
-                self.shared.cursors.lock().insert(*conversation, cursor);
-                return;
-            }
-            // Settles the epoch of a conversation that came without entries, or with a gap only.
-            Event::Conversation(state) => (state.id, Some(state.epoch), 0, 0),
-            _ => return,
-        };
-        let mut cursors = self.shared.cursors.lock();
-        let begun = Cursor { conversation, epoch: epoch.unwrap_or(0), seq: 0, message_id: 0 };
-        let cursor = cursors.entry(conversation).or_insert(begun);
-        match epoch {
-            // A gap may be the first that is heard of a conversation; the epoch comes with what follows.
-            Some(epoch) if cursor.epoch == 0 => cursor.epoch = epoch,
-            Some(epoch) if cursor.epoch != epoch => *cursor = begun,
-            _ => {}
-        }
-        if seq > cursor.seq {
-            (cursor.seq, cursor.message_id) = (seq, message_id);
-        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::future::{Future, pending, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::network::Network;
 use crate::options::Options;
+use crate::outlet::{Listener, Outlet};
 use crate::session::{Action, CallId, Session};
 use crate::wire::{self, Route, Wire};
 
@@ -40,7 +41,6 @@ type Reply = oneshot::Sender<Result<Box<Body>>>;
 type Connecting = Pin<Box<dyn Future<Output = std::result::Result<Wire, String>> + Send>>;
 
 /// What the handles ask of the driver.
-#[derive(Debug)]
 pub(crate) enum Command {
     /// A request that is answered.
     Request(Box<Body>, Reply),
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     AwaitLogin(Reply),
     /// The app wants no events, from now on.
     IgnoreEvents,
+    /// The app is called with events from now on, first with those that wait.
+    Listen(Listener, Option<mpsc::Receiver<Event>>),
     /// The network changed.
     Wake,
     /// The network is to have failed.
@@ -73,14 +75,13 @@ struct Driver {
     network: Network,
     route: Route,
     commands: mpsc::Receiver<Command>,
-    events: mpsc::Sender<Event>,
+    events: Outlet,
     calls: HashMap<CallId, Reply>,
     next_call: CallId,
     wire: Option<Wire>,
     connecting: Option<Connecting>,
     decoder: Decoder,
     out: BytesMut,
-    ignore_events: bool,
     /// Whether the app was ever seen to be behind; told once.
     lagged: bool,
     finished: bool,
@@ -101,14 +102,13 @@ impl Driver {
             network,
             route: Route::new(options)?,
             commands,
-            events,
+            events: Outlet::Queue(events),
             calls: HashMap::new(),
             next_call: 0,
             wire: None,
             connecting: None,
             decoder: Decoder::new(0),
             out: BytesMut::new(),
-            ignore_events: false,
             lagged: false,
             finished: false,
             leaving: None,
@@ -125,6 +125,10 @@ impl Driver {
                 break;
             }
             self.gather();
+            if let Err(error) = self.write_now().await {
+                self.lose(&error.to_string());
+                continue;
+            }
             alarm.set(self.session.poll_timeout());
             let behind = self.session.has_events();
             self.session.handle_reading(now(), !behind);
@@ -146,7 +150,7 @@ impl Driver {
                     }
                     self.handle_command(command);
                 }
-                room = has_room(&self.events), if behind && app_listens => app_listens = room,
+                room = self.events.has_room(), if behind && app_listens => app_listens = room,
                 connected = connected(&mut self.connecting) => {
                     self.connecting = None;
                     self.handle_connected(connected);
@@ -166,19 +170,12 @@ impl Driver {
             }
         }
         while self.session.has_events() {
-            if self.ignore_events {
-                self.session.poll_event();
-                continue;
-            }
-            let Ok(permit) = self.events.try_reserve() else {
+            if !self.events.offer(|| self.session.poll_event()) {
                 if !self.lagged {
                     self.lagged = true;
                     tracing::warn!("the app does not take its events: the client stops reading until it does");
                 }
                 break;
-            };
-            if let Some(event) = self.session.poll_event() {
-                permit.send(event);
             }
         }
         while let Some(action) = self.session.poll_action() {
@@ -210,6 +207,16 @@ impl Driver {
         }
         let now = now();
         while self.out.len() < WRITE_SIZE && self.session.poll_transmit(now, &mut self.out) {}
+    }
+
+    /// Writes what the wire takes at once, which is nearly always all. To wait for the rest is the loop's.
+    async fn write_now(&mut self) -> std::io::Result<()> {
+        let Some(wire) = &mut self.wire else { return Ok(()) };
+        let mut write = pin!(wire::write(Some(&mut wire.writer), &mut self.out));
+        match poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await {
+            Poll::Ready(wrote) => wrote,
+            Poll::Pending => Ok(()),
+        }
     }
 
     fn handle_connected(&mut self, connected: std::result::Result<Wire, String>) {
@@ -272,7 +279,8 @@ impl Driver {
                 let call = self.note_call(reply);
                 self.session.handle_login_wait(call);
             }
-            Command::IgnoreEvents => self.ignore_events = true,
+            Command::IgnoreEvents => self.events = Outlet::Nobody,
+            Command::Listen(listener, waiting) => self.events.listen(listener, waiting),
             Command::Wake => self.session.handle_wake(now),
             // Without a connection there is none to lose, and an attempt to make one goes on.
             Command::Cut if self.wire.is_some() => self.lose("the connection was cut"),
@@ -306,7 +314,7 @@ impl Driver {
             }
         }
         while let Some(event) = self.session.poll_event() {
-            if self.events.send(event).await.is_err() {
+            if !self.events.hand_over(event).await {
                 return;
             }
         }
@@ -334,11 +342,6 @@ async fn let_others_run() {
         Poll::Pending
     })
     .await;
-}
-
-/// Waits until the app has taken an event; false when nobody ever will.
-async fn has_room(events: &mpsc::Sender<Event>) -> bool {
-    events.reserve().await.is_ok()
 }
 
 async fn connected(connecting: &mut Option<Connecting>) -> std::result::Result<Wire, String> {

@@ -53,7 +53,8 @@
 //! # Ok(())
 //! # }
 //! ```
-//! Events wait in a bounded queue; see [`Limits::event_queue`] for what happens when the app lags behind.
+//! Events wait in a bounded queue; see [`Limits::event_queue`] for what happens when the app lags behind. An app of very many clients
+//! spares the queue with [`Client::listen`].
 //!
 //! # Go on where the last run ended
 //! ```no_run
@@ -193,6 +194,7 @@ mod joining;
 mod messages;
 mod network;
 mod options;
+mod outlet;
 mod page;
 mod presence;
 mod push;
@@ -203,7 +205,7 @@ mod wire;
 
 pub use self::account::{FriendPolicy, Profile, Settings, SettingsChange};
 pub use self::board::{Announcement, NewSharedFile, SharedFile};
-pub use self::client::{Client, Events, Me};
+pub use self::client::{Client, Me};
 pub use self::conversations::{Conversation, ConversationChange, ConversationId, Mute, Receipt};
 pub use self::error::{Error, Result};
 pub use self::event::{Cursor, Delivered, Event, KickReason};
@@ -215,6 +217,7 @@ pub use self::joining::{Application, Applied, Invitation, Invited, JoinCode};
 pub use self::messages::{HistoryPage, Outgoing, Pending, Range, Sent, Target};
 pub use self::network::{Network, Trust};
 pub use self::options::{Limits, Options, Transport};
+pub use self::outlet::Events;
 pub use self::page::Page;
 pub use self::presence::{Platform, Presence};
 pub use self::push::PushProvider;

@@ -368,6 +368,43 @@ async fn messages_submitted_together_keep_their_order() {
 }
 
 #[tokio::test]
+async fn a_listener_hears_first_what_waits_and_then_everything_in_order() {
+    const BEFORE: u64 = 10;
+    const COUNT: u64 = 600;
+    let fake = Fake::start().await;
+    let alice = Client::connect(options(&fake, Transport::Tcp, "alice:1")).await.unwrap();
+    alice.ignore_events().await.unwrap();
+    // More waits than fits into the queue: the rest is with the session, and must not come twice or too early.
+    let few =
+        Options { limits: Limits { event_queue: 4, ..Limits::default() }, ..options(&fake, Transport::Tcp, "bob:2") };
+    let bob = Client::connect(few).await.unwrap();
+    let mut events = bob.events();
+    for number in 0..BEFORE {
+        alice.send_text("bob", number.to_string()).await.unwrap();
+    }
+    assert_eq!(next_text(&mut events).await, (1, "0".to_owned()));
+    let (tell, mut told) = tokio::sync::mpsc::channel(COUNT as usize);
+    bob.listen(move |event| {
+        if let Event::Entry(delivered) = event {
+            tell.try_send(delivered.entry.seq).unwrap();
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(events.next().await, None, "events go to the listener");
+    for number in BEFORE..COUNT {
+        alice.send_text("bob", number.to_string()).await.unwrap();
+    }
+    for seq in 2..=COUNT {
+        assert_eq!(tokio::time::timeout(PATIENCE, told.recv()).await.unwrap(), Some(seq));
+    }
+    let cursors = bob.cursors();
+    assert_eq!(cursors.iter().map(|cursor| cursor.seq).collect::<Vec<_>>(), [COUNT]);
+    bob.close().await;
+    assert_eq!(told.recv().await, None, "the listener goes with the client");
+}
+
+#[tokio::test]
 async fn the_same_id_is_stored_once_across_runs() {
     let fake = Fake::start().await;
     let outgoing = Outgoing {

@@ -61,7 +61,7 @@ pub(super) async fn run(context: Arc<Context>, devices: Devices) -> anyhow::Resu
         for client in &pair[1..] {
             let book = context.books.reader([&writer.stream]);
             let reader = Reader::timed(&context, client.clone(), book, Timed { room: true, ..Timed::default() });
-            tokio::spawn(Arc::clone(&reader).read());
+            reader.listen().await?;
             readers.push(reader);
         }
         writers.push(writer);

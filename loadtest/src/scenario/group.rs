@@ -89,7 +89,7 @@ pub(super) async fn run(context: Arc<Context>, group: Group) -> anyhow::Result<(
         for client in others.by_ref().take(online - senders) {
             let book = context.books.reader(pens.iter().map(|pen| &pen.stream));
             let reader = Reader::timed(&context, client, book, Timed { room: true, ..Timed::default() });
-            tokio::spawn(Arc::clone(&reader).read());
+            reader.listen().await?;
             readers.push(reader);
         }
         writers.extend(pens);

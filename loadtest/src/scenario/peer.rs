@@ -60,7 +60,7 @@ pub(super) async fn run(context: Arc<Context>, peer: Peer) -> anyhow::Result<()>
         };
         let writer = Writer::new(&context, pair[0].clone(), conversation, peer.payload, promise);
         let reader = Reader::new(&context, pair[1].clone(), context.books.reader([&writer.stream]));
-        tokio::spawn(Arc::clone(&reader).read());
+        reader.listen().await?;
         writers.push(Arc::new(writer));
         readers.push(reader);
     }

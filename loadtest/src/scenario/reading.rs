@@ -71,6 +71,12 @@ impl Reader {
         self.link.replaced();
     }
 
+    /// Enters what the client hears from now on, as it hears it: without a task and a queue, which cost more than the entering.
+    pub(crate) async fn listen(self: &Arc<Self>) -> linnet_sdk::Result<()> {
+        let reader = Arc::clone(self);
+        self.client().listen(move |event| reader.handle(event)).await
+    }
+
     /// Takes events until the client is closed.
     pub(crate) async fn read(self: Arc<Self>) {
         let mut events = self.client().events();

@@ -73,7 +73,7 @@ pub(super) async fn run(context: Arc<Context>, slow: Slow) -> anyhow::Result<()>
             reader
         } else {
             let reader = Reader::new(&context, pair[1].clone(), book);
-            tokio::spawn(Arc::clone(&reader).read());
+            reader.listen().await?;
             reader
         };
         writers.push(Arc::new(writer));

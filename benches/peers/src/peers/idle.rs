@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::Server;
 use crate::link::Dialer;
-use crate::outcome::{Outcome, sample};
+use crate::outcome::{Outcome, look};
 
 /// Options of the scenario.
 #[derive(Debug, Clone, Args)]
@@ -29,7 +29,7 @@ pub(crate) struct Idle {
 pub(crate) async fn run(server: &Server, idle: &Idle) -> Result<Outcome> {
     let dialer = Dialer::new(server)?;
     dialer.connect("setup").await?.prepare().await?;
-    let before = sample(server.server_pid)?;
+    let before = look(server.server_pid)?;
     let start = Instant::now();
     let permits = Arc::new(Semaphore::new(idle.parallel.max(1)));
     let mut logins = JoinSet::new();
@@ -50,11 +50,11 @@ pub(crate) async fn run(server: &Server, idle: &Idle) -> Result<Outcome> {
     outcome.figures.insert("connects per second".into(), held.len() as f64 / start.elapsed().as_secs_f64());
     // What logging in left behind may be put away first.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let up = sample(server.server_pid)?;
+    let up = look(server.server_pid)?;
     outcome.logins(held.len(), before, up);
     // They are not read from meanwhile: nobody is asked for a sign of life within so short a time.
     let hold = Duration::from_secs(idle.hold);
     tokio::time::sleep(hold).await;
-    outcome.load(hold.as_secs_f64().max(1.0), up, sample(server.server_pid)?);
+    outcome.load(hold.as_secs_f64().max(1.0), up, look(server.server_pid)?);
     Ok(outcome)
 }

@@ -13,15 +13,27 @@ const TICKS: u64 = 100;
 
 /// A process at one moment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sample {
+struct Sample {
     /// Resident memory, bytes.
     rss: f64,
     /// Processor time so far, microseconds.
     cpu: f64,
 }
 
+/// The server and this generator at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    server: Sample,
+    generator: Sample,
+}
+
+/// Looks at both.
+pub(crate) fn look(server_pid: u32) -> Result<Moment> {
+    Ok(Moment { server: sample(server_pid)?, generator: sample(std::process::id())? })
+}
+
 /// Looks at a process.
-pub(crate) fn sample(pid: u32) -> Result<Sample> {
+fn sample(pid: u32) -> Result<Sample> {
     let read = |name: &str| {
         let path = format!("/proc/{pid}/{name}");
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
@@ -77,26 +89,38 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// What so many logins cost the server.
-    pub(crate) fn logins(&mut self, connections: usize, before: Sample, after: Sample) {
+    /// What so many logins cost.
+    pub(crate) fn logins(&mut self, connections: usize, before: Moment, after: Moment) {
         let each = connections.max(1) as f64;
         self.counts.insert("connected", connections as u64);
-        self.figures.insert("server bytes per connection".into(), (after.rss - before.rss) / each);
-        self.figures.insert("server us per login".into(), (after.cpu - before.cpu) / each);
+        let server = after.server.rss - before.server.rss;
+        self.figures.insert("server bytes per connection".into(), server / each);
+        for (whose, cpu) in used(before, after) {
+            self.figures.insert(format!("{whose} us per login"), cpu / each);
+        }
     }
 
-    /// What the load cost the server, and how fast it went.
-    pub(crate) fn load(&mut self, seconds: f64, before: Sample, after: Sample) {
-        let cpu = after.cpu - before.cpu;
-        self.figures.insert("server cores".into(), cpu / 1e6 / seconds);
-        for (name, what) in [("acked", "message"), ("received", "delivery")] {
-            let count = self.counts.get(name).copied().unwrap_or(0) as f64;
-            if count > 0.0 {
-                self.figures.insert(format!("{name} per second"), count / seconds);
-                self.figures.insert(format!("server us per {what}"), cpu / count);
+    /// What the load cost, and how fast it went.
+    pub(crate) fn load(&mut self, seconds: f64, before: Moment, after: Moment) {
+        let counts = [("acked", "message"), ("received", "delivery")]
+            .map(|(name, what)| (name, what, self.counts.get(name).copied().unwrap_or(0) as f64));
+        let counted = counts.into_iter().filter(|&(.., count)| count > 0.0);
+        for (name, _, count) in counted.clone() {
+            self.figures.insert(format!("{name} per second"), count / seconds);
+        }
+        for (whose, cpu) in used(before, after) {
+            self.figures.insert(format!("{whose} cores"), cpu / 1e6 / seconds);
+            for (_, what, count) in counted.clone() {
+                self.figures.insert(format!("{whose} us per {what}"), cpu / count);
             }
         }
     }
+}
+
+/// Processor time between two moments, microseconds, by whose it is.
+fn used(before: Moment, after: Moment) -> [(&'static str, f64); 2] {
+    let server = after.server.cpu - before.server.cpu;
+    [("server", server), ("generator", after.generator.cpu - before.generator.cpu)]
 }
 
 impl std::fmt::Display for Outcome {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::Server;
 use crate::link::{Dialer, Link};
-use crate::outcome::{Outcome, Times, sample};
+use crate::outcome::{Outcome, Times, look};
 use crate::protocol::LARGEST;
 use crate::topic::{GRACE, Sender, Topic, receive};
 
@@ -76,10 +76,10 @@ pub(crate) async fn run(server: &Server, send: Send) -> Result<Outcome> {
     }
     // Or the first messages would be timed while a thousand readers begin to read. linnet-loadtest takes breath there, too.
     tokio::time::sleep(BREATH).await;
-    let before = sample(server.server_pid)?;
+    let before = look(server.server_pid)?;
     let start = Instant::now();
     let (senders, not_sent) = write(senders, &send, start).await?;
-    let (seconds, after) = (start.elapsed().as_secs_f64(), sample(server.server_pid)?);
+    let (seconds, after) = (start.elapsed().as_secs_f64(), look(server.server_pid)?);
 
     let mut outcome = Outcome::default();
     let (mut ack, mut lag) = (Times::default(), Times::default());

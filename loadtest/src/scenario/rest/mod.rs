@@ -153,7 +153,7 @@ pub(super) async fn run(context: Arc<Context>, rest: Rest) -> anyhow::Result<()>
         writers.push(Arc::new(writer));
     }
     for reader in &readers {
-        tokio::spawn(Arc::clone(reader).read());
+        reader.listen().await?;
     }
     let access = Access::obtain(&rest).await.context("the REST service does not let this app in")?;
     let desk = Arc::new(Desk::new(&context, rest.clone(), access, pairs));
