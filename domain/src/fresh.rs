@@ -60,9 +60,11 @@ where
     where
         R: Future<Output = Result<V>> + Send,
     {
-        let copy = self.0.read().get(&key).filter(|copy| copy.read.elapsed() < TRUSTED).cloned();
+        let now = Instant::now();
+        let age = |since| now.saturating_duration_since(since);
+        let copy = self.0.read().get(&key).filter(|copy| age(copy.read) < TRUSTED).cloned();
         match copy {
-            Some(copy) if copy.asked.elapsed() < STALE => Ok(copy.value),
+            Some(copy) if age(copy.asked) < STALE => Ok(copy.value),
             // Once a second. Boxed, so that what waits for this is not as large all the time as a read is.
             copy => Box::pin(self.get_anew(key, copy, read())).await,
         }

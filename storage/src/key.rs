@@ -4,6 +4,7 @@
 //! Within a home, rows of one table are ordered by their **rest**, byte by byte; integers are written big-endian, so that bytes order as numbers do.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// How a table's rows are used, from which an engine picks its representation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,9 +59,12 @@ impl Home {
     }
 }
 
+/// Bytes of a rest that are built without an allocation: two numbers and the id that a client gave.
+const USUAL_REST: usize = 80;
+
 /// Builds the rest of an address, piece by piece, so that its bytes order as its pieces do.
 #[derive(Debug, Default)]
-pub struct Rest(Vec<u8>);
+pub struct Rest(SmallVec<[u8; USUAL_REST]>);
 
 impl Rest {
     /// Appends a number, big-endian.
@@ -90,7 +94,7 @@ impl Rest {
     /// The bytes built.
     #[must_use]
     pub fn finish(self) -> Bytes {
-        self.0.into()
+        Bytes::copy_from_slice(&self.0)
     }
 }
 

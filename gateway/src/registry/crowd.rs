@@ -166,6 +166,8 @@ mod tests {
             turn.await.unwrap();
             seen.load(Ordering::Relaxed)
         });
+        // It waits from here on: what becomes ready before the crowd would run before it in any case.
+        tokio::task::yield_now().await;
         {
             let mut crowd = crowds.gather();
             members.into_iter().for_each(|waker| crowd.wake(waker));

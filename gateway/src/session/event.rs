@@ -117,11 +117,11 @@ impl Session {
         }
         let place = appended.conversation.as_ref().and_then(ConversationId::from_wire);
         let found = self.pending.iter_mut().find_map(|pending| match &mut pending.kind {
-            Asked::Send { client_msg_id, conversation, acked, silent, .. }
+            Asked::Send { client_msg_id, conversation, acked, .. }
                 if !*acked && **client_msg_id == *entry.client_msg_id && Some(*conversation) == place =>
             {
                 *acked = true;
-                Some((!*silent).then_some(pending.id))
+                Some(pending.id)
             }
             _ => None,
         });

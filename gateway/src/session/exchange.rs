@@ -86,7 +86,8 @@ impl std::fmt::Debug for Login {
 #[derive(Debug)]
 pub(super) struct Pending {
     key: u32,
-    pub(super) id: u64,
+    /// What the answer names; `None` where nobody waits for one.
+    pub(super) id: Option<u64>,
     /// Of the request, in memory until it is done.
     bytes: usize,
     pub(super) kind: Asked,
@@ -97,16 +98,12 @@ pub(super) enum Asked {
     Anything,
     /// Something whose answer may be as large as a frame.
     Page,
-    /// Nobody waits for the answer.
-    Unanswered,
     Send {
         client_msg_id: Box<str>,
         conversation: ConversationId,
         turn: Turn,
         chain: Chain,
         acked: bool,
-        /// Best effort: nobody waits for an ack, nor for a refusal.
-        silent: bool,
     },
     Read {
         conversation: ConversationId,
@@ -116,45 +113,39 @@ pub(super) enum Asked {
 
 impl Session {
     pub(super) fn serve(&mut self, now: Now, frame: wire::Frame) {
-        let bytes = frame.encoded_len();
-        let id = frame.id;
+        let (bytes, id) = (frame.encoded_len(), answered(&frame));
         let Some(body) = frame.body else {
-            return self.answer_error(id, coded(Code::Unsupported, "unknown command"));
+            return self.answer_error(frame.id, coded(Code::Unsupported, "unknown command"));
         };
         match body {
-            Body::Ping(_) => self.answer(id, Body::Pong(wire::Pong { server_time: now.unix_ms })),
+            Body::Ping(_) => self.answer(frame.id, Body::Pong(wire::Pong { server_time: now.unix_ms })),
             Body::PushAck(ack) => self.out.confirm(ack.received),
             Body::Bye(_) => self.enter(now.at, State::Closing(After::End)),
-            _ if self.state == State::Draining => {
-                self.answer_error(id, retry_later(self.config.reconnect_spread));
-            }
+            _ if self.state == State::Draining => self.deny(id, retry_later(self.config.reconnect_spread)),
             body => match Request::parse(body) {
                 Ok(request) => self.ask(now.at, id, bytes, request),
-                Err(error) => self.answer_error(id, error),
+                Err(error) => self.deny(id, error),
             },
         }
     }
 
-    fn ask(&mut self, now: Instant, id: u64, bytes: usize, mut request: Request) {
+    fn ask(&mut self, now: Instant, id: Option<u64>, bytes: usize, mut request: Request) {
         let kind = match &mut request {
             Request::Send(message, chain) => {
-                let silent = id == 0 && message.online_only;
                 let Some((turn, found)) = self.turn_for(now, message.conversation, &message.client_msg_id) else {
-                    if !silent {
-                        self.answer_error(id, retry_later(BEHIND));
-                    }
-                    return;
+                    return self.deny(id, retry_later(BEHIND));
                 };
                 *chain = found.clone();
                 let (client_msg_id, conversation) = (message.client_msg_id.as_str().into(), message.conversation);
-                Asked::Send { client_msg_id, conversation, turn, chain: found, acked: false, silent }
+                Asked::Send { client_msg_id, conversation, turn, chain: found, acked: false }
             }
             Request::Read { conversation, seq } => Asked::Read { conversation: *conversation, seq: seq.0 },
-            Request::Typing { .. } => Asked::Unanswered,
             request if request.asks_for_a_page() => Asked::Page,
             _ => Asked::Anything,
         };
         let waits = matches!(kind, Asked::Page);
+        // Who types does not wait to hear that it was told.
+        let id = id.filter(|_| !matches!(request, Request::Typing { .. }));
         let key = self.next_key;
         self.next_key = self.next_key.wrapping_add(1);
         self.asked_bytes += bytes;
@@ -165,10 +156,9 @@ impl Session {
 
     /// The frame came too early.
     pub(super) fn refuse(&mut self, now: Now, frame: &wire::Frame, wait: Duration) {
-        let id = frame.id;
-        let silent = matches!(&frame.body, Some(Body::Send(send)) if id == 0 && send.online_only);
+        let id = answered(frame);
         if let Some(Body::Send(send)) = &frame.body
-            && !silent
+            && id.is_some()
             && let Some(conversation) = send.conversation.as_ref().and_then(ConversationId::from_wire)
         {
             self.hold_unread(now.at, conversation, &send.client_msg_id);
@@ -176,26 +166,25 @@ impl Session {
         self.refused += 1;
         if self.refused >= REFUSALS {
             self.close(now.at, retry_later(wait), After::Park);
-        } else if !silent {
-            self.answer_error(id, retry_later(wait));
+        } else {
+            self.deny(id, retry_later(wait));
         }
     }
 
     pub(super) fn finish_send(&mut self, now: Now, key: u32, outcome: Result<Sent, domain::Error>) {
         let Some(pending) = self.take_pending(key) else { return };
-        let Asked::Send { client_msg_id, conversation, turn, acked, silent, .. } = pending.kind else { return };
+        let Asked::Send { client_msg_id, conversation, turn, acked, .. } = pending.kind else { return };
         match &outcome {
-            Err(domain::Error::Limited { .. } | domain::Error::Unavailable(_)) if !silent => {
+            Err(domain::Error::Limited { .. } | domain::Error::Unavailable(_)) if pending.id.is_some() => {
                 self.hold(now.at, conversation, turn, &client_msg_id);
             }
             Ok(_) | Err(_) => self.settle_turn(conversation, &client_msg_id),
         }
         match outcome {
-            Err(domain::Error::Unauthenticated(_)) if silent => self.enter(now.at, State::Closing(After::End)),
-            // Nobody waits for it, or the ack took the push's place already.
-            Ok(_) | Err(_) if silent => {}
-            Ok(_) if acked => {}
+            // The ack took the push's place.
+            Ok(_) | Err(_) if acked => {}
             Ok(sent) => {
+                let Some(id) = pending.id else { return };
                 let ack = wire::SendAck {
                     client_msg_id: client_msg_id.into(),
                     conversation: Some(sent.conversation.to_wire()),
@@ -204,29 +193,33 @@ impl Session {
                     message_id: sent.message_id.0,
                     time: sent.time,
                 };
-                self.answer(pending.id, Body::SendAck(ack));
+                self.answer(id, Body::SendAck(ack));
             }
-            Err(_) if acked => {}
             Err(error) => self.fail(now, pending.id, &error),
         }
     }
 
     pub(super) fn finish(&mut self, now: Now, key: u32, outcome: Result<Box<Body>, domain::Error>) {
         let Some(pending) = self.take_pending(key) else { return };
-        if matches!(pending.kind, Asked::Unanswered) {
-            return;
-        }
-        match outcome {
-            Ok(body) => self.answer(pending.id, *body),
-            Err(error) => self.fail(now, pending.id, &error),
+        match (outcome, pending.id) {
+            (Ok(body), Some(id)) => self.answer(id, *body),
+            (Ok(_), None) => {}
+            (Err(error), id) => self.fail(now, id, &error),
         }
     }
 
     /// A request failed; one that finds the credential void ends the session too.
-    fn fail(&mut self, now: Now, id: u64, error: &domain::Error) {
-        self.answer_error(id, from_domain(error));
+    fn fail(&mut self, now: Now, id: Option<u64>, error: &domain::Error) {
+        self.deny(id, from_domain(error));
         if matches!(error, domain::Error::Unauthenticated(_)) {
             self.enter(now.at, State::Closing(After::End));
+        }
+    }
+
+    /// Tells whoever waits for an answer that there is none but this.
+    fn deny(&mut self, id: Option<u64>, error: wire::Error) {
+        if let Some(id) = id {
+            self.answer_error(id, error);
         }
     }
 
@@ -242,4 +235,10 @@ impl Session {
         }
         Some(pending)
     }
+}
+
+/// What an answer to a frame names; `None` for a message of best effort, which has none, whatever becomes of it.
+fn answered(frame: &wire::Frame) -> Option<u64> {
+    let is_best_effort = matches!(&frame.body, Some(Body::Send(send)) if frame.id == 0 && send.online_only);
+    (!is_best_effort).then_some(frame.id)
 }

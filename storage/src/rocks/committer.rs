@@ -42,7 +42,7 @@ impl Committer {
             let commits = group.len();
             let bytes = group.iter().map(|ticket| ticket.bytes).sum();
             let started = Instant::now();
-            let outcomes = self.apply(&group, &mut families);
+            let outcomes = self.apply(&group, bytes, &mut families);
             metrics::committed(outcomes.iter());
             // The last first: whoever waits for several in their order wakes up once, with all of them answered.
             for (ticket, outcome) in group.drain(..).zip(outcomes).rev() {
@@ -53,8 +53,8 @@ impl Committer {
         }
     }
 
-    /// The outcome of each ticket, in order. All those that succeed are on the disk when this returns.
-    fn apply<'a>(&mut self, group: &'a [Ticket], families: &'a mut Families<'_>) -> Vec<Result<()>> {
+    /// The outcome of each ticket of a group of so many bytes, in order. All those that succeed are on the disk when this returns.
+    fn apply<'a>(&mut self, group: &'a [Ticket], bytes: usize, families: &'a mut Families<'_>) -> Vec<Result<()>> {
         if let Some(reason) = self.disk.failure() {
             return group.iter().map(|_| Err(Error::Unavailable(reason.clone()))).collect();
         }
@@ -64,7 +64,7 @@ impl Committer {
         if staged.rows.is_empty() {
             return outcomes;
         }
-        match self.disk.db().write_opt(staged.into_writes(), &self.options) {
+        match self.disk.db().write_opt(staged.into_writes(bytes), &self.options) {
             Ok(()) => outcomes,
             // The log could not grow, so the group is not in it. What is there of it is cut off on the next start.
             Err(error) if is_out_of_space(error.as_ref()) => group.iter().map(|_| Err(Error::Full)).collect(),
@@ -149,9 +149,9 @@ impl<'a, 'f> Staged<'a, 'f> {
         Ok(())
     }
 
-    /// What RocksDB is to write.
-    fn into_writes(self) -> WriteBatch {
-        let mut writes = WriteBatch::default();
+    /// What RocksDB is to write: so many bytes, or less.
+    fn into_writes(self, bytes: usize) -> WriteBatch {
+        let mut writes = WriteBatch::with_capacity_bytes(bytes);
         let mut stored = Vec::new();
         for ((_, key), Row { table, family, put }) in self.rows {
             match put {

@@ -65,6 +65,21 @@ fn a_best_effort_message_is_not_answered_whatever_becomes_of_it() {
 }
 
 #[test]
+fn a_best_effort_message_that_is_not_even_tried_is_not_answered_either() {
+    let mut bench = Bench::open(Config::default());
+    bench.hear(0, Body::Send(wire::Send { online_only: true, ..wire::Send::default() }));
+    assert_eq!(bench.said(), [], "it says nothing, and where to");
+    // What is under way keeps the session while it drains.
+    bench.hear(2, send("a"));
+    bench.event(&Event::Drain { reconnect_after: Duration::ZERO });
+    bench.said();
+    bench.hear(0, best_effort("b"));
+    assert_eq!(bench.said(), []);
+    bench.hear(3, send("c"));
+    assert!(matches!(&bench.said()[..], [(3, Body::Error(_))]));
+}
+
+#[test]
 fn whoever_sends_with_best_effort_is_not_told_of_the_message_as_of_another_devices() {
     let mut bench = Bench::open(Config::default());
     bench.hear(0, best_effort("a"));
