@@ -5,6 +5,7 @@ import re
 import statistics
 from dataclasses import dataclass
 
+import aims
 import heap
 import owners
 import plot
@@ -195,6 +196,7 @@ def write(root, store):
     for table in TABLES:
         text = put(text, table.name, render(table, store))
     text = put(text, "about", about(store))
+    text = put(text, "aims", aims.render(store, number))
     text = put(text, "remarks", remarks(store))
     text = put(text, "commands", commands(store))
     path.write_text(put(text, "plots", plots(root, store)))
