@@ -22,8 +22,8 @@ pub struct Events {
 pub(crate) type Queue = tokio::sync::Mutex<Option<mpsc::Receiver<Event>>>;
 
 impl Events {
-    /// The next event; `None` once the client is closed and every event was taken, or where they go to a
-    /// [listener](crate::Client::listen).
+    /// The next event; `None` once every event was taken and no more come: the client is closed, they go to a
+    /// [listener](crate::Client::listen), or the app [wants none](crate::Client::ignore_events).
     ///
     /// When the app takes none, [`Limits::event_queue`](crate::Limits::event_queue) of them wait and the client stops reading.
     /// Dropping the future takes nothing.
@@ -46,7 +46,7 @@ pub(crate) enum Outlet {
 }
 
 impl Outlet {
-    /// What came of the next event, which is taken only if there is room for it.
+    /// Hands the next event over. False if there is no room for it; it is not taken then.
     pub(crate) fn offer(&mut self, next: impl FnOnce() -> Option<Event>) -> bool {
         match self {
             Self::Queue(queue) => {

@@ -112,6 +112,21 @@ fn a_best_effort_message_of_a_void_credential_ends_the_session() {
     assert_eq!(bench.session.status(), Status::Closing);
 }
 
+#[test]
+fn typing_is_not_answered_and_ends_the_session_of_a_void_credential() {
+    for (error, status) in [
+        (domain::Error::Full, Status::Running),
+        (domain::Error::Unauthenticated("the token was revoked"), Status::Closing),
+    ] {
+        let mut bench = Bench::open(Config::default());
+        bench.hear(2, typing());
+        let (key, _) = bench.call();
+        bench.session.handle_reply(bench.now(), Reply::Answer { key, outcome: Err(error) });
+        assert_eq!(bench.said(), []);
+        assert_eq!(bench.session.status(), status);
+    }
+}
+
 /// Held against the contract itself, so that no command can be forgotten in the list that the other tests ask.
 #[test]
 fn the_list_of_commands_is_complete() {
